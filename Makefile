@@ -1,0 +1,287 @@
+# ledgerd: builds, tests and installs. `make help` lists the targets.
+#
+# A source is found by the folder it stands in; nothing is listed here by name:
+#
+#   ledgerd/{base,core,store,flow}, importers  -> libledger.a
+#   ledgerd/http                               -> libledger-http.a    + ledgerd/main.c     = ledgerd
+#   ledgerd/ctl   (without main.c)             -> libledger-ctl.a     + ledgerd/ctl/main.c = ledgerctl
+#   reports       (without main.c)             -> libledger-report.a  + reports/main.c     = ledger-report
+#   schema/NNNN_*.sql                          -> gen/schema_embed.c, part of libledger.a
+#   tests/{unit,db,bench}/*.c, tests/property/*_driver.c, tests/fuzz/fuzz_*.c -> a program each
+#
+# Sanitizer, coverage and fuzz builds are the same rules with another BUILD, SAN or CC.
+
+VERSION := 0.1.0
+
+BUILD ?= build
+SAN ?=
+V ?= 0
+
+prefix ?= /usr/local
+bindir = $(prefix)/bin
+sbindir = $(prefix)/sbin
+mandir = $(prefix)/share/man
+docdir = $(prefix)/share/doc/ledgerd
+datadir = $(prefix)/share/ledgerd
+unitdir = $(prefix)/lib/systemd/system
+
+PYTHON := /usr/bin/python3
+PRIVATE_PG := contrib/dev/private-pg.sh
+RUN_TESTS := $(PYTHON) tests/run/run.py
+
+# The default is one job a core, at the outermost make only: below it the jobserver decides.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc) --no-print-directory
+endif
+
+# --- compiler ---------------------------------------------------------------------------------
+
+PACKAGES := libpq libmicrohttpd jansson libcrypto gmp inih libsystemd liburcu liburcu-cds
+HAVE_PACKAGES := $(shell pkg-config --exists $(PACKAGES) cmocka 2>/dev/null && echo yes)
+PACKAGE_CFLAGS := $(if $(HAVE_PACKAGES),$(shell pkg-config --cflags $(PACKAGES)))
+LIBS := $(if $(HAVE_PACKAGES),$(shell pkg-config --libs $(PACKAGES))) -lpthread
+TEST_LIBS := -lcmocka
+
+IS_CLANG := $(findstring clang,$(CC))
+IS_X86 := $(findstring x86_64,$(shell $(CC) -dumpmachine 2>/dev/null))
+
+OPTIMIZE ?= -O2
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+    -Wold-style-definition -Wvla -Wformat=2 -Wundef -Wpointer-arith -Wwrite-strings \
+    -Wimplicit-fallthrough -Wfloat-conversion -Wdouble-promotion \
+    $(if $(IS_CLANG),,-Wlogical-op -Wduplicated-cond)
+HARDENING := -fstack-protector-strong -fPIE $(if $(IS_X86),-fcf-protection) \
+    -fstack-clash-protection
+HARDENING_LINK := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+
+# Checked string functions hide what a sanitizer would see, so one build has the one or the other.
+ifeq ($(SAN),)
+HARDENING += -D_FORTIFY_SOURCE=2
+SANITIZE :=
+else
+SANITIZE := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+
+CPPFLAGS_ALL = -I. -Iinclude -D_GNU_SOURCE -DLEDGER_VERSION='"$(VERSION)"' $(PACKAGE_CFLAGS) $(CPPFLAGS)
+CFLAGS_ALL = -std=gnu11 $(OPTIMIZE) -g $(WARNINGS) $(HARDENING) $(SANITIZE) $(CFLAGS)
+LDFLAGS_ALL = $(HARDENING_LINK) $(SANITIZE) $(LDFLAGS)
+
+ifeq ($(V),0)
+say = @printf '  %-5s %s\n' $(1) $(2);
+else
+say =
+endif
+
+# --- sources ----------------------------------------------------------------------------------
+
+# SKIP: patterns of sources to leave out, for a build while some of them do not compile yet.
+sources = $(filter-out $(SKIP),$(sort $(foreach d,$(1),$(wildcard $(d)/*.c))))
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+MIGRATIONS := $(sort $(wildcard schema/[0-9]*_*.sql))
+LEDGER_SRC := $(call sources,ledgerd/base ledgerd/core ledgerd/store ledgerd/flow importers)
+HTTP_SRC := $(call sources,ledgerd/http)
+CTL_SRC := $(filter-out ledgerd/ctl/main.c,$(call sources,ledgerd/ctl))
+REPORT_SRC := $(filter-out reports/main.c,$(call sources,reports))
+TESTLIB_SRC := $(call sources,tests/lib)
+UNIT_SRC := $(filter tests/unit/test_%,$(call sources,tests/unit))
+DB_SRC := $(filter tests/db/test_%,$(call sources,tests/db))
+BENCH_SRC := $(call sources,tests/bench)
+DRIVER_SRC := $(filter %_driver.c,$(call sources,tests/property))
+FUZZ_SRC := $(filter tests/fuzz/fuzz_%,$(call sources,tests/fuzz))
+MAIN_SRC := $(filter-out $(SKIP),$(wildcard ledgerd/main.c ledgerd/ctl/main.c reports/main.c))
+
+LEDGER_LIB := $(BUILD)/libledger.a
+HTTP_LIB := $(BUILD)/libledger-http.a
+CTL_LIB := $(BUILD)/libledger-ctl.a
+REPORT_LIB := $(BUILD)/libledger-report.a
+TEST_LIB := $(BUILD)/libtest.a
+ALL_LIBS := $(HTTP_LIB) $(CTL_LIB) $(REPORT_LIB) $(LEDGER_LIB)
+
+PROGRAMS := $(if $(filter ledgerd/main.c,$(MAIN_SRC)),$(BUILD)/ledgerd) \
+    $(if $(filter ledgerd/ctl/main.c,$(MAIN_SRC)),$(BUILD)/ledgerctl) \
+    $(if $(filter reports/main.c,$(MAIN_SRC)),$(BUILD)/ledger-report)
+UNIT_TESTS := $(UNIT_SRC:%.c=$(BUILD)/%)
+DB_TESTS := $(DB_SRC:%.c=$(BUILD)/%)
+DRIVERS := $(DRIVER_SRC:%.c=$(BUILD)/%)
+BENCHES := $(BENCH_SRC:%.c=$(BUILD)/%)
+FUZZERS := $(FUZZ_SRC:%.c=$(BUILD)/%)
+
+PROJECT_SRC := $(LEDGER_SRC) $(HTTP_SRC) $(CTL_SRC) $(REPORT_SRC) $(MAIN_SRC)
+TEST_SRC := $(TESTLIB_SRC) $(UNIT_SRC) $(DB_SRC) $(BENCH_SRC) $(DRIVER_SRC)
+OBJECTS := $(call objects,$(PROJECT_SRC) $(TEST_SRC) $(FUZZ_SRC))
+
+# --- build ------------------------------------------------------------------------------------
+
+.PHONY: all tests help FORCE
+.DELETE_ON_ERROR:
+.SECONDARY: $(OBJECTS)
+
+all: $(PROGRAMS)
+
+# Everything that `check` runs, built but not run.
+tests: $(PROGRAMS) $(UNIT_TESTS) $(DB_TESTS) $(DRIVERS)
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/stamp-flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+$(BUILD)/obj/gen/schema_embed.o: $(BUILD)/gen/schema_embed.c $(BUILD)/stamp-flags schema/embed.h
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c $< -o $@
+
+$(BUILD)/gen/schema_embed.c: $(MIGRATIONS) contrib/dev/embed-schema.sh $(BUILD)/stamp-sources
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)contrib/dev/embed-schema.sh $(MIGRATIONS) >$@
+
+$(LEDGER_LIB): $(call objects,$(LEDGER_SRC)) $(BUILD)/obj/gen/schema_embed.o
+$(HTTP_LIB): $(call objects,$(HTTP_SRC))
+$(CTL_LIB): $(call objects,$(CTL_SRC))
+$(REPORT_LIB): $(call objects,$(REPORT_SRC))
+$(TEST_LIB): $(call objects,$(TESTLIB_SRC))
+
+$(ALL_LIBS) $(TEST_LIB): $(BUILD)/stamp-sources
+	@mkdir -p $(@D)
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $(filter %.o,$^)
+
+define link
+@mkdir -p $(@D)
+$(call say,LD,$@)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
+endef
+
+$(BUILD)/ledgerd: $(BUILD)/obj/ledgerd/main.o $(HTTP_LIB) $(LEDGER_LIB)
+	$(link)
+
+$(BUILD)/ledgerctl: $(BUILD)/obj/ledgerd/ctl/main.o $(CTL_LIB) $(LEDGER_LIB)
+	$(link)
+
+$(BUILD)/ledger-report: $(BUILD)/obj/reports/main.o $(REPORT_LIB) $(LEDGER_LIB)
+	$(link)
+
+$(UNIT_TESTS) $(DB_TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(TEST_LIB) $(ALL_LIBS)
+	$(link) $(TEST_LIBS)
+
+$(DRIVERS) $(BENCHES): $(BUILD)/%: $(BUILD)/obj/%.o $(ALL_LIBS)
+	$(link)
+
+$(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(ALL_LIBS)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+# Stamps change only when their text does: other flags or another set of files rebuild what they must.
+$(BUILD)/stamp-flags: FORCE
+	$(if $(HAVE_PACKAGES),,$(error packages are missing, run contrib/dev/deps.sh))
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)' | cmp -s - $@ || \
+	    echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)' >$@
+
+$(BUILD)/stamp-sources: FORCE
+	@mkdir -p $(@D)
+	@echo '$(PROJECT_SRC) $(TESTLIB_SRC) $(MIGRATIONS)' | cmp -s - $@ || \
+	    echo '$(PROJECT_SRC) $(TESTLIB_SRC) $(MIGRATIONS)' >$@
+
+FORCE:
+
+-include $(OBJECTS:.o=.d)
+
+# --- demo and tests ---------------------------------------------------------------------------
+
+# Packages come first and the rest in a make of its own, which sees what was installed.
+.PHONY: demo run deps-build deps-test deps-lint
+deps-build:
+	@contrib/dev/deps.sh build
+deps-test:
+	@contrib/dev/deps.sh build test
+deps-lint:
+	@contrib/dev/deps.sh build test lint
+
+demo: deps-build
+	@$(MAKE) all
+	@contrib/dev/demo.sh demo
+
+run: deps-build
+	@$(MAKE) all
+	@contrib/dev/demo.sh run
+
+.PHONY: check check-unit check-c bench
+check: deps-test
+	@$(MAKE) tests
+	@LEDGER_BUILD=$(abspath $(BUILD)) $(PRIVATE_PG) --fast run $(BUILD)/pg -- $(RUN_TESTS) all
+
+check-unit: deps-test
+	@$(MAKE) $(UNIT_TESTS)
+	@LEDGER_BUILD=$(abspath $(BUILD)) $(RUN_TESTS) unit
+
+# The C tests alone: what the sanitizers run.
+check-c: tests
+	@LEDGER_BUILD=$(abspath $(BUILD)) $(PRIVATE_PG) --fast run $(BUILD)/pg -- $(RUN_TESTS) unit db
+
+bench: deps-test
+	@$(MAKE) all $(BENCHES)
+	@LEDGER_BUILD=$(abspath $(BUILD)) $(PRIVATE_PG) run $(BUILD)/pg-bench -- $(PYTHON) tests/bench/bench.py
+
+.PHONY: check-asan check-tsan check-valgrind fuzz-smoke fuzzers coverage
+check-asan: deps-test
+	@LEDGER_TEST_SLOWDOWN=4 $(MAKE) BUILD=$(BUILD)/asan SAN=address,undefined check-c
+
+check-tsan: deps-test
+	@LEDGER_TEST_SLOWDOWN=10 $(MAKE) BUILD=$(BUILD)/tsan SAN=thread check-c
+
+check-valgrind: deps-lint
+	@$(MAKE) $(UNIT_TESTS)
+	@LEDGER_BUILD=$(abspath $(BUILD)) LEDGER_TEST_SLOWDOWN=20 $(RUN_TESTS) --valgrind unit
+
+fuzzers: $(FUZZERS)
+fuzz-smoke: deps-lint
+	@$(MAKE) BUILD=$(BUILD)/fuzz CC=clang SAN=address,undefined,fuzzer-no-link \
+	    CFLAGS=-Wno-missing-prototypes fuzzers
+	@tests/run/fuzz-smoke.sh $(BUILD)/fuzz
+
+coverage: deps-test
+	@$(MAKE) BUILD=$(BUILD)/coverage OPTIMIZE='-O0 --coverage' check-c
+	@$(PYTHON) tests/run/coverage.py $(BUILD)/coverage
+
+# --- lint -------------------------------------------------------------------------------------
+
+.PHONY: lint format
+lint: deps-lint
+	@$(MAKE) $(ALL_LIBS)
+	@BUILD=$(BUILD) CPPFLAGS="$(subst ",\",$(CPPFLAGS_ALL))" contrib/dev/lint.sh
+
+# Formats the given files, or everything: make format FILES="a.c b.h"
+format:
+	@clang-format -i $(or $(FILES),$(shell git ls-files '*.c' '*.h'))
+
+# --- install ----------------------------------------------------------------------------------
+
+.PHONY: install clean
+install: all
+	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(bindir) $(DESTDIR)$(unitdir) $(DESTDIR)$(docdir) \
+	    $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(datadir)
+	install -m 755 $(BUILD)/ledgerd $(DESTDIR)$(sbindir)
+	install -m 755 $(BUILD)/ledgerctl $(BUILD)/ledger-report $(DESTDIR)$(bindir)
+	sed 's|@sbindir@|$(sbindir)|g' contrib/systemd/ledgerd.service.in \
+	    >$(DESTDIR)$(unitdir)/ledgerd.service
+	chmod 644 $(DESTDIR)$(unitdir)/ledgerd.service
+	install -m 644 contrib/man/*.1 $(DESTDIR)$(mandir)/man1
+	install -m 644 contrib/man/*.8 $(DESTDIR)$(mandir)/man8
+	install -m 644 contrib/ledgerd.conf.example LICENSE $(DESTDIR)$(docdir)
+	cp -R contrib/sdli $(DESTDIR)$(datadir)/
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@printf '%s\n' \
+	    'make                 build/ledgerd, build/ledgerctl, build/ledger-report' \
+	    'make demo            a month of the example site, booked, checked and reported' \
+	    'make run             the same on 127.0.0.1:8080, kept serving' \
+	    'make check           every test; check-unit: the quick ones' \
+	    'make bench           figures as ratios against their floors' \
+	    'make lint            formatters, linters, layers, ceilings; format: reformat' \
+	    'make check-asan      unit and database tests under sanitizers; check-tsan likewise' \
+	    'make check-valgrind  unit tests under valgrind' \
+	    'make fuzz-smoke      every fuzz target for some seconds' \
+	    'make coverage        lines reached by the C tests' \
+	    'make install         DESTDIR and prefix are honoured' \
+	    'make clean'
