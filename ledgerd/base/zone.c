@@ -1,0 +1,80 @@
+/* zone - see zone.h. Looking things up in a zone's table; zone_file.c makes the table. */
+#include "ledgerd/base/zone.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "ledgerd/base/civil.h"
+
+enum { OFFSET_MAX_SECONDS = 26 * 3600 }; /* more than any zone is away from UTC */
+
+/* Number of transitions at or before `seconds`: the regime in force then, 0 before the first. */
+static size_t regime_at(const struct zone *zone, int64_t seconds)
+{
+    size_t low = 0, high = zone->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (zone->transitions[middle].at_seconds <= seconds) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static int32_t regime_offset(const struct zone *zone, size_t regime)
+{
+    return regime == 0 ? zone->first_offset_seconds : zone->transitions[regime - 1].offset_seconds;
+}
+
+int32_t zone_offset_at(const struct zone *zone, struct instant t)
+{
+    return regime_offset(zone, regime_at(zone, civil_floor_divide(t.us, INSTANT_SECOND_US)));
+}
+
+/* Regimes are tried in the order of time: the first that shows the wall time is the earlier one. */
+struct instant zone_from_local(const struct zone *zone, int64_t local_us)
+{
+    int64_t local_seconds = civil_floor_divide(local_us, INSTANT_SECOND_US);
+    int64_t fraction_us = local_us - local_seconds * INSTANT_SECOND_US;
+
+    for (size_t regime = regime_at(zone, local_seconds - OFFSET_MAX_SECONDS);; regime++) {
+        int64_t seconds = local_seconds - regime_offset(zone, regime);
+
+        if (regime == zone->count || seconds < zone->transitions[regime].at_seconds) {
+            return (struct instant){seconds * INSTANT_SECOND_US + fraction_us};
+        }
+        if (local_seconds - regime_offset(zone, regime + 1) <
+            zone->transitions[regime].at_seconds) { /* skipped by the jump */
+            return instant_from_seconds(zone->transitions[regime].at_seconds);
+        }
+    }
+}
+
+char *zone_format(const struct zone *zone, struct instant t, char *out)
+{
+    int32_t offset_minutes = zone_offset_at(zone, t) / 60; /* RFC 3339 has no seconds there */
+    int64_t seconds = civil_floor_divide(t.us, INSTANT_SECOND_US);
+    int us = (int)(t.us - seconds * INSTANT_SECOND_US);
+    int64_t local = seconds + (int64_t)offset_minutes * 60;
+    int64_t days = civil_floor_divide(local, CIVIL_DAY_SECONDS);
+    int of_day = (int)(local - days * CIVIL_DAY_SECONDS);
+    struct civil_date date = civil_from_days(days);
+    int absolute = offset_minutes < 0 ? -offset_minutes : offset_minutes;
+    char fraction[16] = "", offset[16] = "Z";
+
+    if (us % 1000 != 0) {
+        snprintf(fraction, sizeof fraction, ".%06d", us);
+    } else if (us != 0) {
+        snprintf(fraction, sizeof fraction, ".%03d", us / 1000);
+    }
+    if (zone->count > 0 || zone->first_offset_seconds != 0) {
+        snprintf(offset, sizeof offset, "%c%02d:%02d", offset_minutes < 0 ? '-' : '+',
+                 absolute / 60 % 100, absolute % 60);
+    }
+    snprintf(out, INSTANT_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d%s%s", date.year, date.month,
+             date.day, of_day / 3600, of_day / 60 % 60, of_day % 60, fraction, offset);
+    return out;
+}
