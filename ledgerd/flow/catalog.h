@@ -1,0 +1,80 @@
+/* catalog - what is agreed, in memory: policies, cards, projects, names, members, services and grants.
+ *
+ * Loaded whole from the store, then read-only, so that any number of threads may read one.  A reader that must be fresh
+ * compares its version with the book's and loads a new one (catalog_refresh).  Lookups are by hash and touch no allocator.
+ */
+#ifndef LEDGERD_FLOW_CATALOG_H
+#define LEDGERD_FLOW_CATALOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ledgerd/base/conf.h"
+#include "ledgerd/base/error.h"
+#include "ledgerd/core/balance.h"
+#include "ledgerd/core/calendar.h"
+#include "ledgerd/core/policy.h"
+#include "ledgerd/core/ratecard.h"
+#include "ledgerd/store/store.h"
+
+struct catalog_member {
+    char *user;
+    bool is_pi;
+};
+
+struct catalog_project {
+    char *id;
+    char *name;
+    char *share; /* NULL for a service */
+    bool is_service;
+    bool is_closed;
+    int32_t account;        /* project/<id> or service/<id> */
+    int32_t spent_account;  /* spent/<share>, or spent/service */
+    struct points overdraft;
+    size_t grant_count;
+    struct balance_grant *grants; /* by id */
+    size_t edge_count;
+    struct instant *edges; /* every from and to of its grants, ascending, all different: the draw segments */
+    size_t member_count;
+    struct catalog_member *members; /* sorted by user */
+};
+
+struct catalog {
+    int64_t version;
+    int64_t rating_version;
+    struct zone zone;          /* UTC until there is a policy */
+    struct calendar calendar;  /* points to zone above */
+    struct policies policies;
+    struct ratecards cards;
+    size_t project_count;
+    struct catalog_project *projects; /* sorted by id */
+    struct catalog_lookup *lookup;    /* opaque hashes: projects, aliases, services */
+};
+
+/* Read the catalog as of the store's current transaction, or of one of its own. NULL on error. */
+struct catalog *catalog_load(struct store *store, struct error *err);
+void catalog_destroy(struct catalog *catalog); /* accepts NULL */
+
+/* The versions that the book has now. */
+int catalog_versions(struct store *store, int64_t *version, int64_t *rating_version, struct error *err);
+
+/* By id; NULL if unknown. */
+const struct catalog_project *catalog_project(const struct catalog *catalog, const char *id);
+
+/* The project that records of `source` mean by `name`: by alias, then configuration (account.NAME of the source's section;
+ * conf may be NULL), then the equal id. NULL if none. */
+const struct catalog_project *catalog_resolve_project(const struct catalog *catalog,
+                                                      const struct conf *conf, const char *source,
+                                                      const char *name);
+
+/* The class that `source` means by `name` (partition.NAME or model.NAME of its section, else the name itself). */
+const char *catalog_resolve_class(const struct conf *conf, const char *source, const char *name);
+
+/* The service that serves (source, class), or NULL. */
+const struct catalog_project *catalog_service(const struct catalog *catalog, const char *source,
+                                              const char *klass);
+
+bool catalog_is_member(const struct catalog_project *project, const char *user);
+
+#endif

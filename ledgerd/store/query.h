@@ -1,0 +1,82 @@
+/* query - a statement with its parameters, and the rows that it gave. Internal to this folder.
+ *
+ * Parameters are always bound, never spliced.  A query is filled in order ($1, $2, …), run once, and released.  The first
+ * failure (out of memory, too many parameters) is remembered and reported by query_run, so that callers add
+ * parameters without a check on each.
+ */
+#ifndef LEDGERD_STORE_QUERY_H
+#define LEDGERD_STORE_QUERY_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ledgerd/base/error.h"
+#include "ledgerd/base/instant.h"
+#include "ledgerd/base/strbuf.h"
+#include "ledgerd/core/calendar.h"
+#include "ledgerd/core/points.h"
+#include "ledgerd/store/store.h"
+
+enum { QUERY_PARAMETERS_MAX = 32 };
+
+struct query {
+    const char *sql;
+    int count;
+    Oid types[QUERY_PARAMETERS_MAX];
+    char *values[QUERY_PARAMETERS_MAX]; /* owned, binary format */
+    int lengths[QUERY_PARAMETERS_MAX];
+    int formats[QUERY_PARAMETERS_MAX];
+    bool failed;
+};
+
+struct rows { /* results in binary format */
+    PGresult *result;
+};
+
+void query_init(struct query *query, const char *sql);
+void query_release(struct query *query);
+
+void query_text(struct query *query, const char *text); /* NULL is SQL null */
+void query_bytes(struct query *query, const void *bytes, size_t length); /* bytea */
+void query_i64(struct query *query, int64_t value);
+void query_i32(struct query *query, int32_t value);
+void query_bool(struct query *query, bool value);
+void query_instant(struct query *query, struct instant value); /* INSTANT_NONE is null, INSTANT_NEVER infinity */
+void query_month(struct query *query, struct month month);     /* date, the first day */
+void query_points(struct query *query, struct points value);   /* bigint, micro-points */
+
+/* Array parameters, for set-wise statements over unnest($1, $2, …). NULL text elements are SQL nulls. */
+void query_text_array(struct query *query, const char *const *texts, size_t count);
+void query_i64_array(struct query *query, const int64_t *values, size_t count);
+void query_i32_array(struct query *query, const int32_t *values, size_t count);
+void query_instant_array(struct query *query, const struct instant *values, size_t count);
+void query_month_array(struct query *query, const struct month *values, size_t count);
+void query_uuid_array(struct query *query, const unsigned char (*values)[16], size_t count);
+
+/* Run it and release it. With rows NULL, results are thrown away. *affected (may be NULL) gets the command's row count.
+ * Errors: a raised constraint becomes ERROR_INTERNAL with the database's own sentence unless the caller's intent says
+ * otherwise; a lost connection ERROR_UNAVAILABLE. The SQLSTATE of the last failure is kept in the store. */
+int query_run(struct store *store, struct query *query, struct rows *rows, int64_t *affected,
+              struct error *err);
+
+/* Run SQL that has no parameters and gives no rows. */
+int query_execute(struct store *store, const char *sql, struct error *err);
+
+const char *store_sqlstate(const struct store *store); /* of the last failed statement, "" if none */
+PGconn *store_connection(struct store *store);
+
+void rows_release(struct rows *rows);
+size_t rows_count(const struct rows *rows);
+bool rows_is_null(const struct rows *rows, size_t row, int column);
+const char *rows_text(const struct rows *rows, size_t row, int column); /* text, valid until release; "" for null */
+size_t rows_length(const struct rows *rows, size_t row, int column);
+const void *rows_bytes(const struct rows *rows, size_t row, int column);
+int64_t rows_i64(const struct rows *rows, size_t row, int column); /* int2, int4, int8; 0 for null */
+bool rows_bool(const struct rows *rows, size_t row, int column);
+struct instant rows_instant(const struct rows *rows, size_t row, int column); /* null: INSTANT_NONE; infinity: NEVER/NONE */
+struct month rows_month(const struct rows *rows, size_t row, int column);     /* from a date */
+struct points rows_points(const struct rows *rows, size_t row, int column);
+
+#endif
