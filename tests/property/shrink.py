@@ -35,27 +35,29 @@ def without(case, path):
     return smaller
 
 
-def still_rateable(case, oracle):
-    """Whether the oracle can say anything of it: a drop may have taken a field that all cases have."""
+def verdict(case, oracle):
+    """What the oracle makes of a case: rated, its refusals, or None where the case is no case any more."""
     try:
-        oracle(case)
+        return tuple(oracle(case).get("any_of", ("rated",)))
     except (KeyError, TypeError, AttributeError):
-        return False
-    return True
+        return None
 
 
 def shrink(case, oracle, driver, agrees):
-    """The smallest case reached for which the driver's answer still differs from the oracle's."""
+    """The smallest case reached for which the driver's answer still differs from the oracle's.
+
+    The oracle's verdict stays what it was: a faultless case whose price is dropped would only end in
+    some other disagreement. A driver that dies on a candidate ends the search.
+    """
+    wanted = verdict(case, oracle)
     for _ in range(ROUNDS_MAX):
-        # a faultless case must stay so: dropping a price would end in some other disagreement
-        refused = "error" in oracle(case)
         candidates = [without(case, path) for path in paths(case)]
-        candidates = [
-            c for c in candidates if still_rateable(c, oracle) and ("error" in oracle(c)) == refused
-        ]
-        if not candidates:
+        candidates = [c for c in candidates if verdict(c, oracle) == wanted]
+        try:
+            answers = driver(candidates) if candidates else []
+        except RuntimeError:
             return case
-        failing = [c for c, a in zip(candidates, driver(candidates)) if not agrees(oracle(c), a)]
+        failing = [c for c, a in zip(candidates, answers) if not agrees(oracle(c), a)]
         if not failing:
             return case
         case = min(failing, key=size)
