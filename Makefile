@@ -113,11 +113,13 @@ OBJECTS := $(call objects,$(PROJECT_SRC) $(TEST_SRC) $(FUZZ_SRC))
 
 # --- build ------------------------------------------------------------------------------------
 
-.PHONY: all tests help FORCE
+.PHONY: all libs tests help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY: $(OBJECTS)
 
 all: $(PROGRAMS)
+
+libs: $(ALL_LIBS)
 
 # Everything that `check` runs, built but not run.
 tests: $(PROGRAMS) $(UNIT_TESTS) $(DB_TESTS) $(DRIVERS)
@@ -243,10 +245,12 @@ coverage: deps-test
 
 # --- lint -------------------------------------------------------------------------------------
 
+LINT_FLAGS = -std=gnu11 -I. -Iinclude -D_GNU_SOURCE -DLEDGER_VERSION="$(VERSION)" $(PACKAGE_CFLAGS)
+
 .PHONY: lint format
 lint: deps-lint
-	@$(MAKE) $(ALL_LIBS)
-	@BUILD=$(BUILD) CPPFLAGS="$(subst ",\",$(CPPFLAGS_ALL))" contrib/dev/lint.sh
+	@$(MAKE) libs
+	@BUILD=$(BUILD) LINT_FLAGS='$(LINT_FLAGS)' contrib/dev/lint.sh $(STEPS)
 
 # Formats the given files, or everything: make format FILES="a.c b.h"
 format:

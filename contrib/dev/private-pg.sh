@@ -180,7 +180,7 @@ stop)
     stop_cluster
     ;;
 run)
-    [ "${1-}" = -- ] && [ $# -ge 2 ] || usage
+    if [ "${1-}" != -- ] || [ $# -lt 2 ]; then usage; fi
     shift
     lock
     trap stop_cluster EXIT

@@ -1,0 +1,99 @@
+#!/bin/bash
+# Runs the linters, all or those named, and says which of them found something.
+#
+#   contrib/dev/lint.sh [format headers layers style tidy cppcheck shell man python]
+#
+# LINT_FLAGS are the compiler's flags, BUILD the folder of the built objects (make lint sets both).
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 1
+
+BUILD=${BUILD:-build}
+read -ra flags <<<"${LINT_FLAGS:--std=gnu11 -I. -Iinclude -D_GNU_SOURCE}"
+jobs=$(nproc)
+
+# Tracked and new files alike; what was deleted but not committed is left out.
+files() {
+    git ls-files --cached --others --exclude-standard -- "$@" | sort -u | while read -r file; do
+        [ -f "$file" ] && echo "$file"
+    done
+}
+
+# One line a file: how many places, and what to type.
+lint_format() {
+    files '*.c' '*.h' | xargs -r -P "$jobs" -n 8 clang-format --dry-run 2>&1 |
+        sed -n 's/^\([^: ]*\):[0-9]*:[0-9]*: warning:.*/\1/p' | sort | uniq -c |
+        awk '{ print $2 ": " $1 " places; make format FILES=" $2 } END { exit NR > 0 }'
+}
+
+# Every header compiles alone, so that no file depends on the order of its includes.
+lint_headers() {
+    files '*.h' | xargs -r -P "$jobs" -I{} gcc "${flags[@]}" -Wall -Wextra -Werror -Wno-unused \
+        -fsyntax-only -x c {}
+}
+
+lint_layers() {
+    contrib/dev/lint-layers.py "$BUILD"
+}
+
+lint_style() {
+    contrib/dev/lint-style.py
+}
+
+# clang-tidy wants its flags after the files: a shell a handful of files puts them there.
+lint_tidy() {
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    files '*.c' | grep -v '^tests/fuzz/' |
+        xargs -r -P "$jobs" -n 4 bash -c \
+            'read -ra flags <<<"$0"; clang-tidy --quiet "$@" -- "${flags[@]}" 2>/dev/null' \
+            "${flags[*]}"
+}
+
+lint_cppcheck() {
+    local defines=() flag
+    for flag in "${flags[@]}"; do
+        case $flag in -D*) defines+=("$flag") ;; esac
+    done
+    files '*.c' | grep -v '^tests/' |
+        xargs -r cppcheck --quiet -j "$jobs" --std=c11 --language=c -I. "${defines[@]}" \
+            --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+            --suppress=missingIncludeSystem --suppress=checkersReport \
+            --template='{file}:{line}: {severity}: {message} [{id}]'
+}
+
+lint_shell() {
+    {
+        files '*.sh' '.ci/run'
+        files 'tests/run/*' 'contrib/*' | while read -r file; do
+            head -n 1 "$file" 2>/dev/null | grep -aqE '^#!.*\b(ba)?sh$' && echo "$file"
+        done
+    } | sort -u | xargs -r shellcheck
+}
+
+lint_man() {
+    files 'contrib/man/*.[0-9]' | xargs -r mandoc -T lint -W warning
+}
+
+lint_python() {
+    local found
+    found=$(files '*.py' | xargs -r grep -nE '^(from|import) (numpy|requests|psycopg|yaml|pytest)\b')
+    [ -z "$found" ] || { echo "only Debian's python3 and its own library: $found" && return 1; }
+    files '*.py' | xargs -r /usr/bin/python3 -c '
+import sys
+for path in sys.argv[1:]:
+    with open(path, "rb") as file:
+        compile(file.read(), path, "exec")
+'
+}
+
+[ $# -gt 0 ] || set -- format headers layers style tidy cppcheck shell man python
+failed=
+for step in "$@"; do
+    started=$SECONDS
+    if "lint_$step"; then
+        echo "lint $step: ok ($((SECONDS - started)) s)"
+    else
+        echo "lint $step: FAILED ($((SECONDS - started)) s)"
+        failed="$failed $step"
+    fi
+done
+[ -z "$failed" ] || { echo "lint failed:$failed" >&2 && exit 1; }
