@@ -10,14 +10,16 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 
 run_target() {
-    local target=$1 name corpus
+    local target=$1 name corpus folders
     name=$(basename "$target")
     corpus=tests/fuzz/corpus/${name#fuzz_}
-    mkdir -p "$work/$name" "$corpus"
+    mkdir -p "$work/$name"
     # What is found on the way goes to the first folder, so that the seeds stay as they are.
+    folders=("$work/$name")
+    [ ! -d "$corpus" ] || folders+=("$corpus")
     if timeout "$((seconds + 120))" "$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
         -max_len=65536 -print_final_stats=1 -artifact_prefix="$work/$name-" \
-        "$work/$name" "$corpus" >"$work/$name.log" 2>&1; then
+        "${folders[@]}" >"$work/$name.log" 2>&1; then
         echo "ok   $name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$work/$name.log") inputs"
     else
         echo "FAIL $name"
@@ -40,8 +42,9 @@ for target in "${targets[@]}"; do
 done
 wait
 for target in "${targets[@]}"; do
-    [ -x "$target" ] && [ -f "$target" ] || continue
-    if [ -e "$work/$(basename "$target").failed" ]; then
+    if [ ! -f "$target" ] || [ ! -x "$target" ]; then
+        continue
+    elif [ -e "$work/$(basename "$target").failed" ]; then
         failed=$((failed + 1))
     else
         passed=$((passed + 1))
