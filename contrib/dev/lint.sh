@@ -14,7 +14,7 @@ jobs=$(nproc)
 # Tracked and new files alike; what was deleted but not committed is left out.
 files() {
     git ls-files --cached --others --exclude-standard -- "$@" | sort -u | while read -r file; do
-        [ -f "$file" ] && echo "$file"
+        if [ -f "$file" ]; then echo "$file"; fi
     done
 }
 
@@ -64,7 +64,7 @@ lint_shell() {
     {
         files '*.sh' '.ci/run'
         files 'tests/run/*' 'contrib/*' | while read -r file; do
-            head -n 1 "$file" 2>/dev/null | grep -aqE '^#!.*\b(ba)?sh$' && echo "$file"
+            if head -n 1 "$file" | grep -aqE '^#!.*\b(ba)?sh$'; then echo "$file"; fi
         done
     } | sort -u | xargs -r shellcheck
 }
