@@ -29,13 +29,14 @@ struct catalog_project {
     char *share; /* NULL for a service */
     bool is_service;
     bool is_closed;
-    int32_t account;        /* project/<id> or service/<id> */
-    int32_t spent_account;  /* spent/<share>, or spent/service */
+    int32_t account;       /* project/<id> or service/<id> */
+    int32_t spent_account; /* spent/<share>, or spent/service */
     struct points overdraft;
     size_t grant_count;
     struct balance_grant *grants; /* by id */
     size_t edge_count;
-    struct instant *edges; /* every from and to of its grants, ascending, all different: the draw segments */
+    struct instant
+        *edges; /* every from and to of its grants, ascending, all different: the draw segments */
     size_t member_count;
     struct catalog_member *members; /* sorted by user */
 };
@@ -43,8 +44,8 @@ struct catalog_project {
 struct catalog {
     int64_t version;
     int64_t rating_version;
-    struct zone zone;          /* UTC until there is a policy */
-    struct calendar calendar;  /* points to zone above */
+    struct zone zone;         /* UTC until there is a policy */
+    struct calendar calendar; /* points to zone above */
     struct policies policies;
     struct ratecards cards;
     size_t project_count;
@@ -57,7 +58,8 @@ struct catalog *catalog_load(struct store *store, struct error *err);
 void catalog_destroy(struct catalog *catalog); /* accepts NULL */
 
 /* The versions that the book has now. */
-int catalog_versions(struct store *store, int64_t *version, int64_t *rating_version, struct error *err);
+int catalog_versions(struct store *store, int64_t *version, int64_t *rating_version,
+                     struct error *err);
 
 /* By id; NULL if unknown. */
 const struct catalog_project *catalog_project(const struct catalog *catalog, const char *id);

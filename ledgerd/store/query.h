@@ -38,21 +38,25 @@ struct rows { /* results in binary format */
 void query_init(struct query *query, const char *sql);
 void query_release(struct query *query);
 
-void query_text(struct query *query, const char *text); /* NULL is SQL null */
+void query_text(struct query *query, const char *text);                  /* NULL is SQL null */
 void query_bytes(struct query *query, const void *bytes, size_t length); /* bytea */
 void query_i64(struct query *query, int64_t value);
 void query_i32(struct query *query, int32_t value);
 void query_bool(struct query *query, bool value);
-void query_instant(struct query *query, struct instant value); /* INSTANT_NONE is null, INSTANT_NEVER infinity */
-void query_month(struct query *query, struct month month);     /* date, the first day */
-void query_points(struct query *query, struct points value);   /* bigint, micro-points */
+void query_instant(struct query *query,
+                   struct instant value); /* INSTANT_NONE is null, INSTANT_NEVER infinity */
+void query_month(struct query *query, struct month month);   /* date, the first day */
+void query_points(struct query *query, struct points value); /* bigint, micro-points */
 
-/* Array parameters, for set-wise statements over unnest($1, $2, …). NULL text elements are SQL nulls. */
+/* Array parameters, for set-wise statements over unnest($1, $2, …). NULL texts and INSTANT_NONE are SQL nulls. */
 void query_text_array(struct query *query, const char *const *texts, size_t count);
 void query_i64_array(struct query *query, const int64_t *values, size_t count);
 void query_i32_array(struct query *query, const int32_t *values, size_t count);
 void query_instant_array(struct query *query, const struct instant *values, size_t count);
 void query_month_array(struct query *query, const struct month *values, size_t count);
+void query_bytes_array(struct query *query, const void *const *bytes, const size_t *lengths,
+                       size_t count); /* bytea[] */
+void query_bool_array(struct query *query, const bool *values, size_t count);
 void query_uuid_array(struct query *query, const unsigned char (*values)[16], size_t count);
 
 /* Run it and release it. With rows NULL, results are thrown away. *affected (may be NULL) gets the command's row count.
@@ -61,22 +65,32 @@ void query_uuid_array(struct query *query, const unsigned char (*values)[16], si
 int query_run(struct store *store, struct query *query, struct rows *rows, int64_t *affected,
               struct error *err);
 
-/* Run SQL that has no parameters and gives no rows. */
+/* Run SQL (one statement or several) that has no parameters; rows are thrown away. */
 int query_execute(struct store *store, const char *sql, struct error *err);
 
-const char *store_sqlstate(const struct store *store); /* of the last failed statement, "" if none */
+/* Make *err of a result that failed (COPY, say), and keep its SQLSTATE. Always returns -1. */
+int query_failure(struct store *store, const PGresult *result, struct error *err);
+
+const char *store_sqlstate(
+    const struct store *store); /* of the last failed statement, "" if none */
 PGconn *store_connection(struct store *store);
+bool store_in_transaction(const struct store *store);
 
 void rows_release(struct rows *rows);
 size_t rows_count(const struct rows *rows);
 bool rows_is_null(const struct rows *rows, size_t row, int column);
-const char *rows_text(const struct rows *rows, size_t row, int column); /* text, valid until release; "" for null */
+const char *rows_text(const struct rows *rows, size_t row,
+                      int column); /* text, valid until release; "" for null */
+char *rows_copy(const struct rows *rows, size_t row,
+                int column); /* free() it; NULL for null or out of memory */
 size_t rows_length(const struct rows *rows, size_t row, int column);
 const void *rows_bytes(const struct rows *rows, size_t row, int column);
-int64_t rows_i64(const struct rows *rows, size_t row, int column); /* int2, int4, int8; 0 for null */
+int64_t rows_i64(const struct rows *rows, size_t row,
+                 int column); /* int2, int4, int8; 0 for null */
 bool rows_bool(const struct rows *rows, size_t row, int column);
-struct instant rows_instant(const struct rows *rows, size_t row, int column); /* null: INSTANT_NONE; infinity: NEVER/NONE */
-struct month rows_month(const struct rows *rows, size_t row, int column);     /* from a date */
+struct instant rows_instant(const struct rows *rows, size_t row,
+                            int column); /* null: INSTANT_NONE; infinity: NEVER/NONE */
+struct month rows_month(const struct rows *rows, size_t row, int column); /* from a date */
 struct points rows_points(const struct rows *rows, size_t row, int column);
 
 #endif

@@ -49,7 +49,8 @@ enum store_lock {
 
 /* Run `work` in one transaction (READ COMMITTED; REPEATABLE READ READ ONLY for STORE_REPORT stores), with the booking lock
  * held from the start if asked for. A lost connection before COMMIT was sent is retried once; one lost during COMMIT
- * is ERROR_UNAVAILABLE, "it is not known whether …": every caller's work is idempotent by key or identity. */
+ * is ERROR_UNAVAILABLE, "it is not known whether …": every caller's work is idempotent by key or identity.
+ * Called inside a transaction, it runs `work` as a part of that one (which must hold the lock if it is asked for). */
 int store_transact(struct store *store, enum store_lock lock, store_work *work, void *context,
                    struct error *err);
 
