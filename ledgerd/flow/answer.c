@@ -1,0 +1,182 @@
+/* The decision on one request, and its JSON. The text is written straight into the buffer: this runs
+ * for every check that ledgerd answers. */
+#include "ledgerd/flow/answer.h"
+
+#include <string.h>
+
+static int share_cap_left(const struct answer_question *question, struct points *left,
+                          struct error *err)
+{
+    struct points supply = question->has_share_total ? question->share_supply : POINTS_ZERO;
+    struct points spent = question->has_share_total ? question->share_spent : POINTS_ZERO;
+    if (points_subtract(supply, spent, left) != POINTS_OK) {
+        return error_set(err, ERROR_INTERNAL, "share %s: supply and spending overflow",
+                         question->project->share);
+    }
+    return 0;
+}
+
+static int known_project(const struct answer_question *question, struct answer *answer,
+                         struct error *err)
+{
+    const struct catalog_project *project = question->project;
+    const struct policy *policy = policies_at(&question->catalog->policies, question->now);
+    struct decide_question *asked = &answer->question;
+
+    answer->position = question->position;
+    answer->position.overdraft = project->overdraft;
+    answer->position.grant_count = project->grant_count;
+    answer->position.grants = project->grants;
+    if (balance_at(&answer->position, question->now, &asked->balance, NULL) != POINTS_OK) {
+        return error_set(err, ERROR_INTERNAL, "project %s: its balance overflows", project->id);
+    }
+    asked->project_known = true;
+    asked->project_closed = project->is_closed;
+    asked->is_service = project->is_service;
+    asked->membership_required = policy != NULL && policy->require_membership;
+    asked->is_member = asked->membership_required && catalog_is_member(project, question->user);
+    asked->share = project->share;
+    asked->overdraft = project->overdraft;
+    answer->available = asked->balance.available;
+    if (project->is_service) {
+        asked->requested = POINTS_ZERO;
+        return 0;
+    }
+    asked->has_share_cap = true;
+    return share_cap_left(question, &asked->share_cap_available, err);
+}
+
+int answer_make(const struct answer_question *question, struct answer *answer, struct error *err)
+{
+    struct answer made = {.question = {.project = question->project_name,
+                                       .rated = question->rated,
+                                       .stale = question->stale,
+                                       .requested = question->requested}};
+    if (question->project != NULL && known_project(question, &made, err) < 0) {
+        return -1;
+    }
+    decide(&made.question, &made.decision);
+    *answer = made;
+    return 0;
+}
+
+static void short_detail(const struct answer *answer, const char *who, const char *whose,
+                         struct points available, struct strbuf *out)
+{
+    char has[POINTS_TEXT_BYTES];
+    char asked[POINTS_TEXT_BYTES];
+    strbuf_printf(out, "%s %s has %s points available and %s are asked for", who, whose,
+                  points_format(available, has), points_format(answer->question.requested, asked));
+}
+
+void answer_write_detail(const struct answer_question *question, const struct answer *answer,
+                         struct strbuf *out)
+{
+    const char *project = question->project_name;
+    const struct decide_question *asked = &answer->question;
+
+    switch (answer->decision.reason) {
+    case DECIDE_ALLOWED:
+        if (asked->is_service) {
+            strbuf_printf(out, "%s is a service: its own work needs no points", project);
+        } else {
+            short_detail(answer, "project", project, answer->available, out);
+        }
+        break;
+    case DECIDE_UNKNOWN_PROJECT:
+        strbuf_printf(out, "there is no project %s", project);
+        break;
+    case DECIDE_PROJECT_CLOSED:
+        strbuf_printf(out, "project %s is closed", project);
+        break;
+    case DECIDE_NOT_A_MEMBER:
+        if (question->user[0] == '\0') {
+            strbuf_printf(out, "project %s is open to its members only and no user is named",
+                          project);
+        } else {
+            strbuf_printf(out, "user %s is not a member of project %s", question->user, project);
+        }
+        break;
+    case DECIDE_NO_RATE:
+        strbuf_add_string(out, question->unrated_detail != NULL ? question->unrated_detail
+                                                                : "the request has no price");
+        break;
+    case DECIDE_STALE:
+        strbuf_add_string(out, "what is known of the book is too old to decide");
+        break;
+    case DECIDE_NO_ACTIVE_GRANT:
+        strbuf_printf(out, "project %s has no grant that is valid now", project);
+        break;
+    case DECIDE_INSUFFICIENT_POINTS:
+    case DECIDE_PROJECT_LIMIT:
+    case DECIDE_USER_LIMIT:
+        short_detail(answer, "project", project, answer->available, out);
+        break;
+    case DECIDE_SHARE_CAP:
+        short_detail(answer, "share", asked->share, asked->share_cap_available, out);
+        break;
+    }
+}
+
+static void add_text(struct strbuf *out, const char *key, const char *value)
+{
+    strbuf_printf(out, ",\"%s\":", key);
+    strbuf_add_json_string(out, value);
+}
+
+static void add_points(struct strbuf *out, const char *key, struct points value)
+{
+    char text[POINTS_TEXT_BYTES];
+    strbuf_printf(out, ",\"%s\":\"%s\"", key, points_format(value, text));
+}
+
+static void add_violated(struct strbuf *out, const struct decide_answer *decision)
+{
+    strbuf_add_string(out, ",\"violated\":[");
+    for (size_t i = 0; i < decision->violated_count; i++) {
+        const struct decide_violation *violation = &decision->violated[i];
+        strbuf_printf(out, "%s{\"limit\":\"%s\"", i > 0 ? "," : "",
+                      decide_limit_text(violation->limit));
+        add_text(out, "name", violation->name);
+        add_points(out, "available", violation->available);
+        strbuf_add_char(out, '}');
+    }
+    strbuf_add_char(out, ']');
+}
+
+static void add_detail(struct strbuf *out, const struct answer_question *question,
+                       const struct answer *answer)
+{
+    struct strbuf detail = STRBUF_INIT;
+    answer_write_detail(question, answer, &detail);
+    add_text(out, "detail", detail.failed ? NULL : detail.data);
+    strbuf_release(&detail);
+}
+
+void answer_write_json(const struct answer_question *question, const struct answer *answer,
+                       const char *decision_id, struct strbuf *out)
+{
+    const struct policy *policy = policies_at(&question->catalog->policies, question->now);
+    const struct ratecard *card = ratecards_at(&question->catalog->cards, question->now);
+    char as_of[INSTANT_TEXT_BYTES];
+
+    strbuf_printf(out, "{\"allowed\":%s", answer->decision.allowed ? "true" : "false");
+    add_text(out, "reason", decide_reason_text(answer->decision.reason));
+    add_detail(out, question, answer);
+    add_text(out, "project", question->project_name);
+    add_text(out, "share", answer->question.share);
+    add_text(out, "user", question->user[0] != '\0' ? question->user : NULL);
+    add_points(out, "requested", answer->question.requested);
+    add_points(out, "available", answer->available);
+    add_points(out, "posted", answer->position.posted);
+    add_points(out, "held", answer->position.held);
+    add_points(out, "accrued", answer->position.accrued);
+    add_points(out, "overdraft", answer->position.overdraft);
+    add_violated(out, &answer->decision);
+    strbuf_add_string(out, ",\"suggest\":null");
+    add_text(out, "as_of", zone_format(&question->catalog->zone, question->as_of, as_of));
+    add_text(out, "policy", policy != NULL ? policy->name : NULL);
+    add_text(out, "rate_card", card != NULL ? card->name : NULL);
+    add_text(out, "decision_id", decision_id);
+    strbuf_add_char(out, '}');
+}

@@ -1,0 +1,58 @@
+/* answer - may this run? From what is known of a project to the decision that callers see.
+ *
+ * The caller looks the project up (in ledgerd's memory or in the database) and prices the request;
+ * answer puts the question to core/decide and writes the decision of contract section 7. Nothing here
+ * does I/O or keeps anything, and only the output buffer allocates.
+ */
+#ifndef LEDGERD_FLOW_ANSWER_H
+#define LEDGERD_FLOW_ANSWER_H
+
+#include <stdbool.h>
+
+#include "ledgerd/base/error.h"
+#include "ledgerd/base/instant.h"
+#include "ledgerd/base/strbuf.h"
+#include "ledgerd/core/balance.h"
+#include "ledgerd/core/decide.h"
+#include "ledgerd/core/points.h"
+#include "ledgerd/flow/catalog.h"
+
+struct answer_question {                   /* all pointers are borrowed */
+    const struct catalog *catalog;         /* its zone, policy and card are named in the decision */
+    const struct catalog_project *project; /* NULL: unknown, or not for this caller's eyes */
+    const char *project_name;              /* as asked */
+    const char *user;                      /* "" if nobody was named */
+    bool rated;                            /* `requested` is known */
+    struct points requested;
+    const char *unrated_detail; /* why it has no price; NULL if rated */
+    struct balance_position
+        position;               /* the project's; posted, held, accrued, draws are filled in by the
+                                         caller, grants and overdraft by answer_make */
+    bool has_share_total;       /* of the project's share in the fiscal year of `now` */
+    struct points share_supply; /* minted, +- lent */
+    struct points share_spent;  /* spent and held */
+    struct instant now;
+    struct instant as_of; /* how old the knowledge is */
+    bool stale;           /* that is older than allowed */
+};
+
+struct answer {
+    struct decide_question question;
+    struct decide_answer decision;
+    struct balance_position position; /* of an unknown project: zeroes */
+    struct points available;          /* before the request */
+};
+
+/* Decide. A share without a total has no supply, which caps it at nothing. ERROR_INTERNAL if the book's
+ * numbers overflow. */
+int answer_make(const struct answer_question *question, struct answer *answer, struct error *err);
+
+/* Append the decision as one JSON object. `decision_id` is NULL where decisions are not kept. */
+void answer_write_json(const struct answer_question *question, const struct answer *answer,
+                       const char *decision_id, struct strbuf *out);
+
+/* Append one sentence that explains the decision with its numbers. */
+void answer_write_detail(const struct answer_question *question, const struct answer *answer,
+                         struct strbuf *out);
+
+#endif
