@@ -45,10 +45,16 @@ void exact_divide_i64(struct exact *x, int64_t y); /* y > 0 */
 int exact_compare(const struct exact *x, const struct exact *y);
 int exact_sign(const struct exact *x);
 
+/* The value in GMP's form, canonical. Initialises out; the caller clears it. */
+void exact_to_gmp(const struct exact *x, mpq_t out);
+
 /* x points, rounded once to `rounding.places` decimal places in the named mode. half_up takes
  * ties away from zero, truncate cuts towards zero, ceil goes towards plus infinity.
  * POINTS_OVERFLOW if it does not fit. */
 enum points_result exact_round(const struct exact *x, struct rounding rounding,
                                struct points *value);
+
+/* The integer part of x, cut towards zero. Returns 0, or -1 if 128 bits do not hold it. */
+int exact_truncate(const struct exact *x, __int128 *value);
 
 #endif

@@ -93,6 +93,9 @@ int ratecard_validate(const struct ratecard *card, struct error *err);
 /* The card in force at t, or NULL if t lies before the first. */
 const struct ratecard *ratecards_at(const struct ratecards *cards, struct instant t);
 
+/* Its index in cards, or -1. */
+ptrdiff_t ratecards_find(const struct ratecards *cards, struct instant t);
+
 /* Index of the first rule that matches, or -1. */
 int ratecard_match(const struct ratecard *card, const char *source, const char *klass);
 

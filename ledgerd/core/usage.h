@@ -97,7 +97,7 @@ int usage_validate(const struct usage_record *record, struct error *err);
 /* Write the content in its canonical form (the normalised fields without identity, hold and
  * seen; equal content gives equal bytes, different content different bytes) into out, which has
  * room for USAGE_CONTENT_BYTES. Returns the length. The caller hashes it. */
-enum { USAGE_CONTENT_BYTES = USAGE_ARENA_BYTES + 16 * 1024 };
+enum { USAGE_CONTENT_BYTES = 160 * 1024 }; /* every list full, every field at its limit */
 size_t usage_content(const struct usage_record *record, char *out);
 
 /* Names used in JSON and SQL. */
