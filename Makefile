@@ -24,6 +24,7 @@ mandir = $(prefix)/share/man
 docdir = $(prefix)/share/doc/ledgerd
 datadir = $(prefix)/share/ledgerd
 unitdir = $(prefix)/lib/systemd/system
+sysusersdir = $(prefix)/lib/sysusers.d
 
 PYTHON := /usr/bin/python3
 PRIVATE_PG := contrib/dev/private-pg.sh
@@ -240,7 +241,7 @@ fuzz-smoke: deps-lint
 	@tests/run/fuzz-smoke.sh $(BUILD)/fuzz
 
 coverage: deps-test
-	@$(MAKE) BUILD=$(BUILD)/coverage OPTIMIZE='-O0 --coverage' check-c
+	@$(MAKE) BUILD=$(BUILD)/coverage OPTIMIZE='-O1 --coverage' check-c
 	@$(PYTHON) tests/run/coverage.py $(BUILD)/coverage
 
 # --- lint -------------------------------------------------------------------------------------
@@ -261,12 +262,14 @@ format:
 .PHONY: install clean
 install: all
 	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(bindir) $(DESTDIR)$(unitdir) $(DESTDIR)$(docdir) \
-	    $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(datadir)
+	    $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(datadir) \
+	    $(DESTDIR)$(sysusersdir)
 	install -m 755 $(BUILD)/ledgerd $(DESTDIR)$(sbindir)
 	install -m 755 $(BUILD)/ledgerctl $(BUILD)/ledger-report $(DESTDIR)$(bindir)
 	sed 's|@sbindir@|$(sbindir)|g' contrib/systemd/ledgerd.service.in \
 	    >$(DESTDIR)$(unitdir)/ledgerd.service
 	chmod 644 $(DESTDIR)$(unitdir)/ledgerd.service
+	install -m 644 contrib/systemd/ledger.sysusers $(DESTDIR)$(sysusersdir)/ledger.conf
 	install -m 644 contrib/man/*.1 $(DESTDIR)$(mandir)/man1
 	install -m 644 contrib/man/*.8 $(DESTDIR)$(mandir)/man8
 	install -m 644 contrib/ledgerd.conf.example LICENSE $(DESTDIR)$(docdir)
