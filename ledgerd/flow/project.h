@@ -1,0 +1,88 @@
+/* project - add, show and close projects and services; their aliases, members and overdraft.
+ *
+ * Every verb may be given again: what is so already is reported as unchanged.
+ */
+#ifndef LEDGERD_FLOW_PROJECT_H
+#define LEDGERD_FLOW_PROJECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ledgerd/base/error.h"
+#include "ledgerd/core/points.h"
+#include "ledgerd/flow/manual.h"
+#include "ledgerd/store/store.h"
+#include "ledgerd/store/store_project.h"
+
+enum { PROJECT_SERVICES_MAX = 256 }; /* patterns of one service */
+
+struct project_add_request {
+    struct manual_act act;
+    const char *id; /* letters, digits, '.', '_', '-'; begins with a letter or digit; at most 128 */
+    const char *share;           /* a share of the policy in force; NULL for a service */
+    const char *name;            /* title, NULL or "" if none */
+    size_t service_count;        /* > 0 makes an inference service */
+    const char *const *services; /* "SOURCE/CLASS", split at the first '/', '*' allowed */
+};
+
+struct project_details {
+    struct project_row project;
+    struct name_pairs services; /* (source, class) */
+    struct name_pairs aliases;  /* (source, name) */
+    struct name_pairs members;  /* (user, "pi" or "member") */
+};
+
+struct project_request { /* close */
+    struct manual_act act;
+    const char *project;
+};
+
+struct project_alias_request {
+    struct manual_act act;
+    const char *project;
+    const char *source;
+    const char *name;
+};
+
+struct member_request {
+    struct manual_act act;
+    const char *project;
+    const char *user;
+    bool is_pi; /* of add */
+};
+
+struct overdraft_request {
+    struct manual_act act;
+    const char *project;
+    struct points overdraft; /* not negative */
+};
+
+/* ERROR_ARGUMENT for an id or pattern that cannot be; ERROR_REFUSED with reason no_policy, unknown_share, project_differs (it
+ * is there with another share, kind or services), service_taken. A new title of a known project is taken over. */
+int project_add(struct store *store, const struct project_add_request *request, bool *unchanged,
+                struct error *err);
+
+/* ERROR_REFUSED with reason unknown_project where there is none, here and below. */
+int project_show(struct store *store, const char *id, struct project_details *details,
+                 struct error *err);
+void project_details_release(struct project_details *details);
+int project_list(struct store *store, struct project_rows *rows, struct error *err);
+
+int project_close(struct store *store, const struct project_request *request, bool *unchanged,
+                  struct error *err);
+
+/* ERROR_REFUSED with reason alias_taken if the name means another project. */
+int project_alias(struct store *store, const struct project_alias_request *request, bool *unchanged,
+                  struct error *err);
+
+int member_add(struct store *store, const struct member_request *request, bool *unchanged,
+               struct error *err);
+int member_remove(struct store *store, const struct member_request *request, bool *unchanged,
+                  struct error *err);
+int member_list(struct store *store, const char *project, struct name_pairs *members,
+                struct error *err);
+
+int overdraft_set(struct store *store, const struct overdraft_request *request, bool *unchanged,
+                  struct error *err);
+
+#endif
