@@ -1,0 +1,98 @@
+/* ingest - from an input to the committed book.
+ *
+ *      importer -> prepare -> batch -> post          prepare: hash, resolve names, rate, encode rows
+ *      (bytes)     (no database)       (one transaction a batch, set-wise)
+ *
+ * Every batch is posted in one transaction of its own, so that a crash loses only what was not
+ * committed, and reading the same input again books just that.  What is booked, amended or a
+ * duplicate follows from (source, id), the content's hash and `seen`, never from the order of
+ * reading.  A charge is never refused; what cannot be rated or assigned goes to quarantine.
+ */
+#ifndef LEDGERD_FLOW_INGEST_H
+#define LEDGERD_FLOW_INGEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ledgerd/base/conf.h"
+#include "ledgerd/base/error.h"
+#include "ledgerd/base/instant.h"
+#include "ledgerd/core/points.h"
+#include "ledgerd/flow/catalog.h"
+#include "ledgerd/store/store.h"
+
+enum {
+    INGEST_BATCH_RECORDS = 50000,     /* the tail of a batch wants tens of thousands to share it */
+    INGEST_BATCH_RECORDS_MAX = 60000, /* below one block of record numbers */
+};
+
+enum ingest_fate {
+    INGEST_BOOKED,      /* new: its charges, or the accrual of running work */
+    INGEST_AMENDED,     /* a newer version: the difference was booked, or the accrual moved */
+    INGEST_DUPLICATE,   /* changes nothing: read before, or an older version */
+    INGEST_QUARANTINED, /* reason and detail say why */
+    INGEST_SKIPPED,     /* not usage; outside `read` */
+};
+
+struct ingest_counts { /* read = booked + amended + duplicate + quarantined, always */
+    uint64_t read;
+    uint64_t booked;
+    uint64_t amended;
+    uint64_t duplicate;
+    uint64_t quarantined;
+    uint64_t skipped;
+    struct points points; /* booked, net of what amendments took back; accruals are not in it */
+    int64_t elapsed_us;
+};
+
+struct ingest_progress {
+    uint64_t records; /* read and skipped so far, posted or not */
+    uint64_t bytes;
+    uint64_t size_bytes; /* of the input; 0 if not known */
+    int64_t elapsed_us;
+};
+
+struct ingest_item {     /* what became of one item; strings are valid during the call */
+    uint64_t line;       /* line (text) or element (JSON), from 1 */
+    const char *source;  /* "" if it could not be read */
+    const char *id;      /* likewise */
+    const char *project; /* that it was resolved to; "" if none */
+    enum ingest_fate fate;
+    const char *reason;   /* quarantined or skipped: reason code; else "" */
+    const char *detail;   /* quarantined: what is wrong and where; else "" */
+    struct points points; /* booked for it by this item, net */
+};
+
+typedef void ingest_progress_fn(void *context, const struct ingest_progress *progress);
+typedef void ingest_item_fn(void *context, const struct ingest_item *item);
+
+struct ingest_options {
+    const char *format;            /* contract's name: sacct, json, ledger, openai, … */
+    const char *source;            /* "slurm:<cluster>" or --source */
+    const char *cluster;           /* slurm only, else NULL */
+    const char *project;           /* for records that name none; NULL: none */
+    const char *user;              /* likewise */
+    const struct conf *conf;       /* names of classes and projects; NULL: none */
+    const struct catalog *catalog; /* NULL: read from the store */
+    struct instant now;            /* booked_at, and `seen` of records that tell none */
+    size_t batch_records;          /* 0: INGEST_BATCH_RECORDS */
+    ingest_progress_fn *progress;  /* at most twice a second; NULL: none */
+    ingest_item_fn *item;          /* after each batch's commit, in order; NULL: none */
+    void *context;                 /* of both */
+};
+
+/* Import a file ("-": standard input), of any size in bounded memory: one thread reads and rates, the caller's
+ * thread posts.  *counts is valid (what was committed) also when it fails.  ERROR_INPUT: the input is unreadable or was
+ * cut off, what came before is booked; ERROR_UNAVAILABLE: the database went away, or a rate card or
+ * policy was applied meanwhile (reason stale_catalog); run again to go on where it stopped. */
+int ingest_file(struct store *store, const char *path, const struct ingest_options *options,
+                struct ingest_counts *counts, struct error *err);
+
+/* The same from memory, in the caller's thread, for requests.  Durable when it returns. */
+int ingest_bytes(struct store *store, const char *bytes, size_t length,
+                 const struct ingest_options *options, struct ingest_counts *counts,
+                 struct error *err);
+
+const char *ingest_fate_text(enum ingest_fate fate);
+
+#endif
