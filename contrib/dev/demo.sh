@@ -4,13 +4,14 @@
 #   demo.sh demo     books, asks, reports, and stops
 #   demo.sh run      books, then serves on 127.0.0.1:8080 until Ctrl-C
 #
-# Everything stands under build/demo/ (BUILD names another build) and is new at each call. The demo pretends that
-# it is July 2027, which its database, a sandbox, allows.
+# Everything stands under build/demo/ and is new at each call; BUILD names another build, LEDGER_DEMO_DIR
+# another place. The demo pretends that it is July 2027, which its database, a sandbox, allows.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 BUILD=${BUILD:-build}
 build=$(cd "$BUILD" && pwd)
+place=${LEDGER_DEMO_DIR:-$BUILD/demo}
 mode=${1:-demo}
 case $mode in
 demo | run) ;;
@@ -18,8 +19,8 @@ demo | run) ;;
 esac
 
 if [ "${2-}" != --inside ]; then
-    echo "== A private PostgreSQL under $BUILD/demo (Unix socket only)"
-    exec contrib/dev/private-pg.sh run "$BUILD/demo" -- "$0" "$mode" --inside
+    echo "== A private PostgreSQL under $place (Unix socket only)"
+    exec contrib/dev/private-pg.sh run "$place" -- "$0" "$mode" --inside
 fi
 
 site=contrib/sdli
@@ -38,7 +39,7 @@ step() {
 stop() {
     if [ -n "$ledgerd" ]; then
         kill -TERM "$ledgerd" 2>/dev/null || true
-        wait "$ledgerd" || echo "ledgerd ended with exit code $?: see $BUILD/demo/ledgerd.log" >&2
+        wait "$ledgerd" || echo "ledgerd ended with exit code $?: see $place/ledgerd.log" >&2
         ledgerd=
     fi
 }
@@ -82,7 +83,7 @@ print(s.getsockname()[1])'
 }
 
 start_ledgerd() {
-    "$build/ledgerd" --listen "127.0.0.1:$port" </dev/null >"$BUILD/demo/ledgerd.log" 2>&1 &
+    "$build/ledgerd" --listen "127.0.0.1:$port" </dev/null >"$place/ledgerd.log" 2>&1 &
     ledgerd=$!
     for _ in $(seq 200); do
         if curl -sf -o /dev/null "http://127.0.0.1:$port/readyz"; then
@@ -91,7 +92,7 @@ start_ledgerd() {
         kill -0 "$ledgerd" 2>/dev/null || break
         sleep 0.05
     done
-    cat "$BUILD/demo/ledgerd.log" >&2
+    cat "$place/ledgerd.log" >&2
     echo "demo.sh: ledgerd is not ready" >&2
     exit 4
 }

@@ -10,6 +10,8 @@ cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
 read -ra flags <<<"${LINT_FLAGS:--std=gnu11 -I. -Iinclude -D_GNU_SOURCE}"
 jobs=$(nproc)
+# Without the list of files every linter would be content.
+git ls-files >/dev/null || exit 1
 
 # Tracked and new files alike; what was deleted but not committed is left out.
 files() {
