@@ -61,9 +61,13 @@ void policy_destroy(struct policy *policy); /* accepts NULL */
 void policies_release(struct policies *policies);
 
 /* Fractions not negative and exactly 1 in sum, share names unique and well-formed, supply
- * entries with unique ids, from < to inside their fiscal year, amounts that fit, on a calendar
- * that supports it. ERROR_INPUT with a sentence that names the entry. */
+ * entries with unique ids, from < to, amounts that fit, a fiscal year that begins with a month.
+ * ERROR_INPUT with a sentence that names the entry. */
 int policy_validate(const struct policy *policy, struct error *err);
+
+/* Every supply entry lies inside its fiscal year. `calendar` is the policy's own. ERROR_INPUT. */
+int policy_check_periods(const struct policy *policy, const struct calendar *calendar,
+                         struct error *err);
 
 /* The policy in force at t, or NULL before the first. */
 const struct policy *policies_at(const struct policies *policies, struct instant t);

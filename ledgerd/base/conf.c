@@ -1,0 +1,369 @@
+/* conf - see conf.h. To add a setting, add a field to struct conf and a line to the table. */
+#include "ledgerd/base/conf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledgerd/base/ini.h"
+#include "ledgerd/base/instant.h"
+#include "ledgerd/base/parse.h"
+
+enum setting_type {
+    SETTING_TEXT,     /* char * */
+    SETTING_COUNT,    /* int in [least, most] */
+    SETTING_BYTES,    /* int64_t in [least, most] */
+    SETTING_DURATION, /* int64_t microseconds; least and most are seconds */
+    SETTING_LISTEN,   /* the list of addresses, separated by white space or commas */
+    SETTING_LEVEL,
+    SETTING_FORMAT,
+    SETTING_AUTH, /* checked, nothing to store while there is one choice */
+    SETTING_CLASS,
+    SETTING_PROJECT,
+    SETTING_NOT_YET, /* known, but its part is not built */
+};
+
+/* Sections: "name", or "name *" for [name ANYTHING]. Keys: "key", or "key.*" for key.ANYTHING. */
+struct setting {
+    const char *section;
+    const char *key;
+    enum setting_type type;
+    size_t offset;        /* in struct conf */
+    const char *standard; /* default, as it would be written; NULL for none */
+    int64_t least, most;
+};
+
+#define AT(field) offsetof(struct conf, field)
+#define DAY_SECONDS 86400
+
+static const struct setting settings[] = {
+    {"database", "url", SETTING_TEXT, AT(database_url), "", 0, 0},
+    {"database", "connections", SETTING_COUNT, AT(database_connections), "4", 1, 1000},
+    {"http", "listen", SETTING_LISTEN, AT(listen), "127.0.0.1:8080", 0, 0},
+    {"http", "unix", SETTING_TEXT, AT(unix_path), "", 0, 0},
+    {"http", "threads", SETTING_COUNT, AT(http_threads), "1", 1, 256},
+    {"http", "max_connections", SETTING_COUNT, AT(http_max_connections), "2000", 1, 1000000},
+    {"http", "max_body_bytes", SETTING_BYTES, AT(http_max_body_bytes), "8388608", 1024, 1 << 30},
+    {"http", "idle_timeout", SETTING_DURATION, AT(http_idle_timeout_us), "30s", 1, DAY_SECONDS},
+    {"http", "max_staleness", SETTING_DURATION, AT(http_max_staleness_us), "60s", 1, DAY_SECONDS},
+    {"http", "tls_certificate", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"http", "tls_key", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"auth", "mode", SETTING_AUTH, 0, NULL, 0, 0},
+    {"auth", "jwks", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"auth", "issuer", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"auth", "audience", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"auth", "unix_uids", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"log", "level", SETTING_LEVEL, AT(log_level), "info", 0, 0},
+    {"log", "format", SETTING_FORMAT, AT(log_json), "logfmt", 0, 0},
+    {"slurm *", "partition.*", SETTING_CLASS, 0, NULL, 0, 0},
+    {"slurm *", "account.*", SETTING_PROJECT, 0, NULL, 0, 0},
+    {"slurm *", "mode", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"slurm *", "interval", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"slurm *", "overlap", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"slurm *", "lag", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"slurm *", "command", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"slurm *", "url", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"slurm *", "token_file", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"slurm *", "since", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"tokens *", "model.*", SETTING_CLASS, 0, NULL, 0, 0},
+    {"tokens *", "mode", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"tokens *", "path", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"tokens *", "url", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"tokens *", "format", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"tokens *", "interval", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"tokens *", "lag", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"tokens *", "aggregate", SETTING_NOT_YET, 0, NULL, 0, 0},
+};
+
+enum { SETTING_COUNT_ALL = sizeof settings / sizeof settings[0] };
+
+/* The part of `text` that the pattern's final star stands for, "" where it has none; NULL if it
+ * does not match. */
+static const char *pattern_match(const char *pattern, const char *text)
+{
+    size_t length = strlen(pattern);
+
+    if (length == 0 || pattern[length - 1] != '*') {
+        return strcmp(pattern, text) == 0 ? "" : NULL;
+    }
+    if (strncmp(pattern, text, length - 1) != 0 || text[length - 1] == '\0') {
+        return NULL;
+    }
+    return text + length - 1;
+}
+
+static bool section_is_known(const char *section)
+{
+    for (size_t i = 0; i < SETTING_COUNT_ALL; i++) {
+        if (pattern_match(settings[i].section, section) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const struct setting *setting_find(const char *section, const char *key)
+{
+    for (size_t i = 0; i < SETTING_COUNT_ALL; i++) {
+        if (pattern_match(settings[i].section, section) != NULL &&
+            pattern_match(settings[i].key, key) != NULL) {
+            return &settings[i];
+        }
+    }
+    return NULL;
+}
+
+/* Storing values: each returns NULL, or what is wrong with the value.
+ * ------------------------------- */
+
+static const char *store_text(char **field, const char *value)
+{
+    char *copy = strdup(value);
+
+    if (copy == NULL) {
+        return "out of memory";
+    }
+    free(*field);
+    *field = copy;
+    return NULL;
+}
+
+static const char *store_number(const struct setting *setting, const char *value, int64_t *number)
+{
+    uint64_t read;
+
+    if (setting->type == SETTING_DURATION) {
+        if (parse_duration(value, strlen(value), number) != 0 ||
+            *number < setting->least * INSTANT_SECOND_US ||
+            *number > setting->most * INSTANT_SECOND_US) {
+            return "must be a duration like 250ms, 30s or 15m, from 1s to 1d";
+        }
+        return NULL;
+    }
+    if (parse_u64(value, strlen(value), (uint64_t)setting->most, &read) != 0 ||
+        read < (uint64_t)setting->least) {
+        return "must be a whole number within its limits";
+    }
+    *number = (int64_t)read;
+    return NULL;
+}
+
+static const char *store_listen(struct conf *conf, const char *value)
+{
+    conf->listen_count = 0;
+    while (*(value += strspn(value, " \t,")) != '\0') {
+        char one[CONF_HOST_BYTES + 16];
+        size_t length = strcspn(value, " \t,");
+
+        if (conf->listen_count == CONF_LISTEN_MAX) {
+            return "lists too many addresses";
+        }
+        if (length >= sizeof one) {
+            return "must be HOST:PORT";
+        }
+        memcpy(one, value, length);
+        one[length] = '\0';
+        if (conf_address_parse(one, &conf->listen[conf->listen_count]) != 0) {
+            return "must be HOST:PORT";
+        }
+        conf->listen_count++;
+        value += length;
+    }
+    return NULL;
+}
+
+static const char *store_level(enum log_level *level, const char *value)
+{
+    static const char *const names[] = {
+        [LOG_LEVEL_DEBUG] = "debug",
+        [LOG_LEVEL_INFO] = "info",
+        [LOG_LEVEL_WARNING] = "warning",
+        [LOG_LEVEL_ERROR] = "error",
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(names[i], value) == 0) {
+            *level = (enum log_level)i;
+            return NULL;
+        }
+    }
+    return "must be debug, info, warning or error";
+}
+
+static int name_compare(const void *a, const void *b)
+{
+    const struct conf_name *x = a, *y = b;
+    int order = (int)x->kind - (int)y->kind;
+
+    if (order == 0) {
+        order = strcmp(x->source, y->source);
+    }
+    return order != 0 ? order : strcmp(x->name, y->name);
+}
+
+/* [slurm CLUSTER] is of the source "slurm:CLUSTER"; [tokens SOURCE] names it in full. */
+static const char *store_name(struct conf *conf, const struct setting *setting, const char *section,
+                              const char *key, const char *value)
+{
+    const char *source = pattern_match(setting->section, section);
+    struct conf_name name = {.kind = setting->type == SETTING_CLASS ? CONF_NAME_CLASS
+                                                                    : CONF_NAME_PROJECT};
+    struct conf_name *names;
+    int made;
+
+    if (value[0] == '\0') {
+        return "must not be empty";
+    }
+    if (conf->name_count == CONF_NAMES_MAX) {
+        return "is one mapped name too many";
+    }
+    names = realloc(conf->names, (conf->name_count + 1) * sizeof *names);
+    if (names == NULL) {
+        return "out of memory";
+    }
+    conf->names = names;
+    made = asprintf(&name.source, "%s%s", setting->section[0] == 's' ? "slurm:" : "", source);
+    name.name = strdup(pattern_match(setting->key, key));
+    name.means = strdup(value);
+    if (made < 0 || name.name == NULL || name.means == NULL) {
+        free(made < 0 ? NULL : name.source);
+        free(name.name);
+        free(name.means);
+        return "out of memory";
+    }
+    conf->names[conf->name_count++] = name;
+    return NULL;
+}
+
+static const char *store_value(struct conf *conf, const struct setting *setting,
+                               const char *section, const char *key, const char *value)
+{
+    char *field = (char *)conf + setting->offset;
+    int64_t number = 0;
+    const char *wrong;
+
+    switch (setting->type) {
+    case SETTING_TEXT:
+        return store_text((char **)field, value);
+    case SETTING_COUNT:
+        wrong = store_number(setting, value, &number);
+        *(int *)field = (int)number;
+        return wrong;
+    case SETTING_BYTES:
+    case SETTING_DURATION:
+        return store_number(setting, value, (int64_t *)field);
+    case SETTING_LISTEN:
+        return store_listen(conf, value);
+    case SETTING_LEVEL:
+        return store_level(&conf->log_level, value);
+    case SETTING_FORMAT:
+        conf->log_json = strcmp(value, "json") == 0;
+        return conf->log_json || strcmp(value, "logfmt") == 0 ? NULL : "must be logfmt or json";
+    case SETTING_AUTH:
+        return strcmp(value, "none") == 0 ? NULL : "must be none: others are not built yet";
+    case SETTING_CLASS:
+    case SETTING_PROJECT:
+        return store_name(conf, setting, section, key, value);
+    case SETTING_NOT_YET:
+        break;
+    }
+    return "is known, but its part is not built yet";
+}
+
+/* Reading.
+ * ----------------------------------------------------------------------------------------- */
+
+static int defaults_store(struct conf *conf, struct error *err)
+{
+    *conf = (struct conf){0};
+    for (size_t i = 0; i < SETTING_COUNT_ALL; i++) {
+        const struct setting *setting = &settings[i];
+        const char *wrong = setting->standard == NULL
+                                ? NULL
+                                : store_value(conf, setting, setting->section, setting->key,
+                                              setting->standard);
+        if (wrong != NULL) {
+            return error_set(err, ERROR_INTERNAL, "default of %s %s %s", setting->section,
+                             setting->key, wrong);
+        }
+    }
+    return 0;
+}
+
+/* One setting of the file. `given` counts the plain ones, to find those that are there twice. */
+static int setting_take(struct conf *conf, const struct ini *ini, bool *given, struct error *err)
+{
+    const struct setting *setting = setting_find(ini->section, ini->key);
+    const char *wrong;
+
+    if (setting == NULL) {
+        return ini_error(ini, err, "section [%.60s] has no setting '%.60s'", ini->section,
+                         ini->key);
+    }
+    if (strchr(setting->section, '*') == NULL) {
+        if (given[setting - settings]) {
+            return ini_error(ini, err, "%s is set twice", ini->key);
+        }
+        given[setting - settings] = true;
+    }
+    wrong = store_value(conf, setting, ini->section, ini->key, ini->value);
+    if (wrong != NULL) {
+        return ini_error(ini, err, "%.60s %s", ini->key, wrong);
+    }
+    return 0;
+}
+
+/* Sort the names for conf_name_find; two lines for one name contradict each other. */
+static int names_sort(struct conf *conf, const char *file, struct error *err)
+{
+    if (conf->name_count == 0) {
+        return 0;
+    }
+    qsort(conf->names, conf->name_count, sizeof conf->names[0], name_compare);
+    for (size_t i = 1; i < conf->name_count; i++) {
+        if (name_compare(&conf->names[i - 1], &conf->names[i]) == 0) {
+            return error_set(err, ERROR_INPUT, "%s: '%.200s' of %s is mapped twice", file,
+                             conf->names[i].name, conf->names[i].source);
+        }
+    }
+    return 0;
+}
+
+static int lines_read(struct conf *conf, struct ini *ini, struct error *err)
+{
+    bool given[SETTING_COUNT_ALL] = {false};
+    enum ini_kind kind;
+
+    do {
+        if (ini_next(ini, &kind, err) != 0) {
+            return -1;
+        }
+        if (kind == INI_SECTION && !section_is_known(ini->section)) {
+            return ini_error(ini, err, "unknown section [%.60s]", ini->section);
+        }
+        if (kind == INI_SETTING && setting_take(conf, ini, given, err) != 0) {
+            return -1;
+        }
+    } while (kind != INI_END);
+    return names_sort(conf, ini->name, err);
+}
+
+int conf_parse(const char *name, const char *text, struct conf *conf, struct error *err)
+{
+    struct ini *ini = malloc(sizeof *ini);
+    int result = -1;
+
+    if (ini == NULL) {
+        *conf = (struct conf){0};
+        return error_set(err, ERROR_INTERNAL, "out of memory for %s", name);
+    }
+    ini_begin(ini, name, text);
+    if (defaults_store(conf, err) == 0) {
+        result = lines_read(conf, ini, err);
+    }
+    free(ini);
+    if (result != 0) {
+        conf_release(conf);
+    }
+    return result;
+}

@@ -1,0 +1,77 @@
+/* conf - ledgerd.conf: what the programs are told about this machine (contract section 10).
+ *
+ * One table in conf.c names every setting with its section, type and default. A section or key that
+ * is not in it is an error that names the line; one whose part is not built is refused with "not
+ * yet". Read-only after loading.
+ */
+#ifndef LEDGERD_BASE_CONF_H
+#define LEDGERD_BASE_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ledgerd/base/error.h"
+#include "ledgerd/base/log.h"
+
+#define CONF_PATH "/etc/ledger/ledgerd.conf"
+
+enum {
+    CONF_LISTEN_MAX = 16,   /* addresses to listen on */
+    CONF_HOST_BYTES = 256,  /* a DNS name has at most 253 */
+    CONF_NAMES_MAX = 65536, /* mapped names in all */
+};
+
+struct conf_address {
+    char host[CONF_HOST_BYTES]; /* name or number, without brackets */
+    uint16_t port;              /* 0: any free one */
+};
+
+/* A source's own name for something, and what the book calls it. */
+enum conf_name_kind { CONF_NAME_CLASS, CONF_NAME_PROJECT };
+struct conf_name {
+    enum conf_name_kind kind;
+    char *source; /* "slurm:CLUSTER", or as [tokens SOURCE] has it */
+    char *name;   /* partition or model; Slurm account */
+    char *means;  /* class; project */
+};
+
+struct conf {
+    char *database_url; /* libpq conninfo or URI; "" leaves all to libpq */
+    int database_connections;
+    size_t listen_count;
+    struct conf_address listen[CONF_LISTEN_MAX];
+    char *unix_path; /* "" for none */
+    int http_threads;
+    int http_max_connections;
+    int64_t http_max_body_bytes;
+    int64_t http_idle_timeout_us;
+    int64_t http_max_staleness_us;
+    enum log_level log_level;
+    bool log_json;
+    size_t name_count;
+    struct conf_name *names; /* sorted by kind, source and name */
+};
+
+/* Read the settings of the file `path`; of CONF_PATH if path is NULL and that file is there,
+ * else take the defaults. The environment's LEDGER_DB replaces the database. ERROR_INPUT names
+ * file and line; *conf is then released. */
+int conf_load(const char *path, struct conf *conf, struct error *err);
+
+/* The same from text; `name` stands for the file in messages. The environment plays no part. */
+int conf_parse(const char *name, const char *text, struct conf *conf, struct error *err);
+
+void conf_release(struct conf *conf);
+
+/* What `name` of `source` means by the configuration, or NULL. Valid as long as conf. */
+const char *conf_name_find(const struct conf *conf, enum conf_name_kind kind, const char *source,
+                           const char *name);
+
+/* "HOST:PORT", "[::1]:8080". Returns 0 or -1. */
+int conf_address_parse(const char *text, struct conf_address *address);
+
+/* True if the address is a loopback number or "localhost": what may be listened on without
+ * authentication. */
+bool conf_address_is_loopback(const struct conf_address *address);
+
+#endif
