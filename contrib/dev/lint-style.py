@@ -102,6 +102,10 @@ def check_functions(paths):
             yield f"{fields[1]}:{start}: {fields[0]}: {end - start + 1} lines, at most {FUNCTION_LINES_MAX}"
 
 
+# The life-cycle words mean the same everywhere and need no sentence each.
+LIFE_CYCLE = re.compile(r"\w+_(init|release|clear|destroy|free)\(")
+
+
 def check_described(path, text):
     """A prototype stands under a comment, beside one, or in an unbroken group under one."""
     lines, described = text.splitlines(), False
@@ -110,6 +114,8 @@ def check_described(path, text):
         if not stripped:
             described = False
         elif stripped.startswith(("/*", "*", "//")) or stripped.endswith("*/"):
+            described = True
+        elif line.startswith("static inline") or LIFE_CYCLE.search(line):
             described = True
         elif re.match(r"^[a-z][\w\s*]*\b\w+\(", line) and not described:
             rest = " ".join(lines[number - 1:number + 6]).split(";")[1:2]
