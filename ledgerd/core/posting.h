@@ -8,6 +8,7 @@
 #ifndef LEDGERD_CORE_POSTING_H
 #define LEDGERD_CORE_POSTING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
