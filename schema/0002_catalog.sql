@@ -190,6 +190,16 @@ COMMENT ON COLUMN ledger.grant_now.granted_micro IS 'Micro-points as granted';
 COMMENT ON COLUMN ledger.grant_now.points_micro IS 'Micro-points net of what was revoked';
 COMMENT ON COLUMN ledger.grant_now.is_revoked IS 'Some of it was taken back by hand';
 
+CREATE VIEW ledger.grant_edge AS
+SELECT project_id, valid_from AS edge FROM ledger.project_grant
+UNION
+SELECT project_id, valid_to FROM ledger.project_grant
+UNION
+SELECT g.project_id, c.valid_to FROM ledger.grant_change c JOIN ledger.project_grant g USING (grant_id) WHERE c.kind = 'extend';
+COMMENT ON VIEW ledger.grant_edge IS 'Every instant at which one of a project''s grants ever began or ended, each once: they bound the segments of project_draw';
+COMMENT ON COLUMN ledger.grant_edge.project_id IS 'The project';
+COMMENT ON COLUMN ledger.grant_edge.edge IS 'A from or to, as granted or as extended; once an edge, always one';
+
 CREATE TRIGGER policy_catalog AFTER INSERT ON ledger.policy FOR EACH STATEMENT EXECUTE FUNCTION ledger.bump_catalog('rating');
 CREATE TRIGGER rate_card_catalog AFTER INSERT ON ledger.rate_card FOR EACH STATEMENT EXECUTE FUNCTION ledger.bump_catalog('rating');
 CREATE TRIGGER supply_catalog AFTER INSERT ON ledger.supply FOR EACH STATEMENT EXECUTE FUNCTION ledger.bump_catalog();

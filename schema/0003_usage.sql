@@ -37,11 +37,13 @@ COMMENT ON COLUMN ledger.record_identity.month IS 'Partition of the current vers
 CREATE TABLE ledger.record_content (
     record_no bigint NOT NULL,
     content   uuid NOT NULL,
+    seen_at   timestamptz,
     PRIMARY KEY (record_no, content)
 );
-COMMENT ON TABLE ledger.record_content IS 'Every other content that an identity ever had, so that replaying an old file changes nothing';
+COMMENT ON TABLE ledger.record_content IS 'Every other content that an identity ever had, so that replaying an old file changes nothing, and later sightings of the current one';
 COMMENT ON COLUMN ledger.record_content.record_no IS 'The record';
-COMMENT ON COLUMN ledger.record_content.content IS 'Hash of a content that was replaced or that lost';
+COMMENT ON COLUMN ledger.record_content.content IS 'Hash of a content that was replaced, that lost, or that was shown again with a later seen';
+COMMENT ON COLUMN ledger.record_content.seen_at IS 'Latest seen that the source gave with it; null if it gave none';
 
 CREATE TABLE ledger.usage_record (
     record_no         bigint NOT NULL,
@@ -269,9 +271,11 @@ BEGIN
     FOREACH base IN ARRAY ARRAY['transfer', 'usage_record', 'charge'] LOOP
         part := base || '_' || to_char(first, 'YYYY_MM');
         IF to_regclass('ledger.' || part) IS NULL THEN
-            EXECUTE format('CREATE TABLE ledger.%I PARTITION OF ledger.%I FOR VALUES FROM (%L) TO (%L)',
-                           part, base, first, (first + interval '1 month')::date);
+            -- Made aside and attached: CREATE TABLE … PARTITION OF would wait for every reader of the parent.
+            EXECUTE format('CREATE TABLE ledger.%I (LIKE ledger.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING COMMENTS)', part, base);
             EXECUTE format('COMMENT ON TABLE ledger.%I IS %L', part, 'Rows of ' || base || ' of ' || to_char(first, 'YYYY-MM'));
+            EXECUTE format('ALTER TABLE ledger.%I ATTACH PARTITION ledger.%I FOR VALUES FROM (%L) TO (%L)',
+                           base, part, first, (first + interval '1 month')::date);
             IF base <> 'transfer' THEN
                 EXECUTE format('CREATE INDEX %I ON ledger.%I USING brin (record_no) WITH (pages_per_range = 32)',
                                part || '_record', part);

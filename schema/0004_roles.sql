@@ -3,13 +3,16 @@
 -- programs put them on (SET ROLE) after connecting.
 
 DO $$
+DECLARE
+    wanted text;
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'ledger_daemon') THEN
-        CREATE ROLE ledger_daemon NOLOGIN;
-    END IF;
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'ledger_report') THEN
-        CREATE ROLE ledger_report NOLOGIN;
-    END IF;
+    FOREACH wanted IN ARRAY ARRAY['ledger_daemon', 'ledger_report'] LOOP
+        BEGIN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL; -- roles belong to the server: another book's migration made it
+        END;
+    END LOOP;
 END $$;
 
 REVOKE ALL ON SCHEMA ledger FROM PUBLIC;
@@ -20,10 +23,10 @@ GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO ledger_daemon, ledger_report;
 
 GRANT INSERT ON ledger.account, ledger.audit, ledger.entry, ledger.transfer, ledger.policy, ledger.supply,
     ledger.supply_share, ledger.rate_card, ledger.project_grant, ledger.grant_change, ledger.usage_record, ledger.charge,
-    ledger.record_content, ledger.skipped, ledger.service_class
+    ledger.skipped, ledger.service_class
     TO ledger_daemon;
 GRANT INSERT, UPDATE ON ledger.transfer_total, ledger.source, ledger.project, ledger.project_alias, ledger.project_member,
-    ledger.record_identity, ledger.accrual, ledger.project_position, ledger.project_draw, ledger.usage_total,
+    ledger.record_identity, ledger.record_content, ledger.accrual, ledger.project_position, ledger.project_draw, ledger.usage_total,
     ledger.meter_total, ledger.quarantine
     TO ledger_daemon;
 GRANT UPDATE ON ledger.catalog_version TO ledger_daemon;

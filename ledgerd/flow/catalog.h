@@ -1,7 +1,9 @@
-/* catalog - what is agreed, in memory: policies, cards, projects, names, members, services and grants.
+/* catalog - what is agreed, in memory: policies, cards, projects, names, members, services and
+ * grants.
  *
- * Loaded whole from the store, then read-only, so that any number of threads may read one.  A reader that must be fresh
- * compares its version with the book's and loads a new one (catalog_refresh).  Lookups are by hash and touch no allocator.
+ * Loaded whole from the store, then read-only, so that any number of threads may read one.  A
+ * reader that must be fresh compares its version with the book's and loads a new one
+ * (catalog_refresh).  Lookups are by hash and touch no allocator.
  */
 #ifndef LEDGERD_FLOW_CATALOG_H
 #define LEDGERD_FLOW_CATALOG_H
@@ -64,13 +66,14 @@ int catalog_versions(struct store *store, int64_t *version, int64_t *rating_vers
 /* By id; NULL if unknown. */
 const struct catalog_project *catalog_project(const struct catalog *catalog, const char *id);
 
-/* The project that records of `source` mean by `name`: by alias, then configuration (account.NAME of the source's section;
- * conf may be NULL), then the equal id. NULL if none. */
+/* The project that records of `source` mean by `name`: by alias, then configuration (account.NAME
+ * of the source's section; conf may be NULL), then the equal id. NULL if none. */
 const struct catalog_project *catalog_resolve_project(const struct catalog *catalog,
                                                       const struct conf *conf, const char *source,
                                                       const char *name);
 
-/* The class that `source` means by `name` (partition.NAME or model.NAME of its section, else the name itself). */
+/* The class that `source` means by `name` (partition.NAME or model.NAME of its section, else the
+ * name itself). */
 const char *catalog_resolve_class(const struct conf *conf, const char *source, const char *name);
 
 /* The service that serves (source, class), or NULL. */
