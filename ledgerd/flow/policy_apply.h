@@ -1,8 +1,8 @@
 /* policy_apply - put a policy into force: its shares, its calendar, and the supply that it mints.
  *
- * Supply entries are minted once, by id, when a policy that holds them is first applied: points move from supply to the
- * pools of the shares, split by the fractions in force at the entry's `from`.  A later policy may repeat an entry word
- * for word or leave it out, and may not change it.
+ * Supply entries are minted once, by id, when a policy that holds them is first applied: points
+ * move from supply to the pools of the shares, split by the fractions in force at the entry's
+ * `from`.  A later policy may repeat an entry word for word or leave it out, and may not change it.
  */
 #ifndef LEDGERD_FLOW_POLICY_APPLY_H
 #define LEDGERD_FLOW_POLICY_APPLY_H
@@ -43,9 +43,10 @@ struct policy_apply_result {
     struct policy_mint *mints; /* owned */
 };
 
-/* Errors: ERROR_INPUT for a malformed document; ERROR_REFUSED with reason policy_differs (same name and date, other
- * content), policy_date_taken (another policy begins at that time), calendar_fixed (zone or fiscal year would change),
- * retroactive (before something booked), supply_differs (a minted entry would change). */
+/* Errors: ERROR_INPUT for a malformed document; ERROR_REFUSED with reason policy_differs (same name
+ * and date, other content), policy_date_taken (another policy begins at that time), calendar_fixed
+ * (zone or fiscal year would change), retroactive (before something booked), supply_differs (a
+ * minted entry would change). */
 int policy_apply(struct store *store, const struct policy_apply_request *request,
                  struct policy_apply_result *result, struct error *err);
 void policy_apply_result_release(struct policy_apply_result *result);

@@ -25,8 +25,9 @@ struct rates_apply_result {
     bool unchanged; /* the same document was in the book already: nothing was done */
 };
 
-/* Errors: ERROR_INPUT for a malformed document; ERROR_REFUSED with reason card_differs (same name and date, other
- * content), card_date_taken (another card begins at that time), retroactive (before something booked). */
+/* Errors: ERROR_INPUT for a malformed document; ERROR_REFUSED with reason card_differs (same name
+ * and date, other content), card_date_taken (another card begins at that time), retroactive (before
+ * something booked). */
 int rates_apply(struct store *store, const struct rates_apply_request *request,
                 struct rates_apply_result *result, struct error *err);
 
