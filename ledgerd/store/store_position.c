@@ -7,8 +7,9 @@
 
 #include "ledgerd/store/query.h"
 
-/* One row for each draw of each changed project; a project without draws has one row with a null `since`. The first
- * segment begins at -infinity, which travels as a null time with has_draw true. */
+/* One row for each draw of each changed project; a project without draws has one row with a null
+ * `since`. The first segment begins at -infinity, which travels as a null time with has_draw true.
+ */
 static const char POSITION_SQL[] =
     "SELECT p.project_id, p.posted_micro, p.accrued_micro, d.points_micro IS NOT NULL, "
     "       nullif(d.since, '-infinity'), d.points_micro "

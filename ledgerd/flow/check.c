@@ -1,0 +1,147 @@
+/* check - from a request and the engine's view to a decision; see check.h. */
+#include "ledgerd/flow/check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ledgerd/core/rate.h"
+
+void check_request_init(struct check_request *request, struct usage_record *shape)
+{
+    *request = (struct check_request){.project = "", .user = "", .shape = shape};
+    shape->source = shape->id = shape->project = shape->user = shape->klass = "";
+    shape->outcome = shape->qos = shape->hold = "";
+    shape->meter_count = 0;
+    shape->attribute_count = 0;
+}
+
+int check_request_validate(const struct check_request *request, struct error *err)
+{
+    if (request->project[0] == '\0') {
+        return error_set(err, ERROR_ARGUMENT, "project is missing");
+    }
+    if (request->has_points == request->has_shape) {
+        return error_set(err, ERROR_ARGUMENT,
+                         "ask either for points or for a shape (source, class, seconds, meters)");
+    }
+    if (request->has_shape &&
+        (request->shape->source[0] == '\0' || request->shape->klass[0] == '\0')) {
+        return error_set(err, ERROR_ARGUMENT, "a shape needs source and class");
+    }
+    return 0;
+}
+
+/* Seconds with up to six decimals as microseconds; finer ones are rounded up, in the ledger's
+ * favour. */
+static int seconds_to_us(struct decimal seconds, int64_t *us)
+{
+    unsigned __int128 value = seconds.mantissa;
+    unsigned scale = seconds.scale;
+
+    for (; scale > 6; scale--) {
+        value = (value + 9) / 10;
+    }
+    for (; scale < 6; scale++) {
+        value *= 10;
+    }
+    if (value > (unsigned __int128)INSTANT_LIMIT_US) {
+        return -1;
+    }
+    *us = (int64_t)value;
+    return 0;
+}
+
+static int rate_shape(const struct catalog *catalog, const struct check_request *request,
+                      struct instant now, struct points *price, struct error *err)
+{
+    struct usage_record record = *request->shape;
+    const struct policy *policy = policies_at(&catalog->policies, now);
+    struct charge charge = {0};
+    int64_t us;
+
+    if (seconds_to_us(request->seconds, &us) != 0) {
+        return error_set(err, ERROR_INPUT, "seconds: more than a record may last");
+    }
+    record.start = now;
+    record.end = (struct instant){now.us + us};
+    record.state = USAGE_FINAL;
+    record.has_elapsed = true;
+    record.elapsed_seconds = request->seconds;
+    record.requested_seconds = request->seconds;
+    record.submitted = now;
+    record.basis = USAGE_REPORTED;
+    record.seen = INSTANT_NONE;
+    int result = rate_record(&record, &catalog->cards, &catalog->calendar,
+                             policy != NULL ? policy->month_rule : MONTH_SPLIT, &charge, err);
+    if (result == 0) {
+        *price = charge.points;
+    }
+    charge_release(&charge);
+    return result;
+}
+
+static void find_share(const struct engine_view *view, struct answer_question *question)
+{
+    const struct catalog *catalog = view->catalog;
+
+    if (question->project == NULL || question->project->share == NULL) {
+        return;
+    }
+    int fiscal_year = calendar_fiscal_year_of(&catalog->calendar, question->now);
+    for (size_t i = 0; i < view->share_count; i++) {
+        if (view->shares[i].fiscal_year == fiscal_year &&
+            strcmp(view->shares[i].share, question->project->share) == 0) {
+            question->has_share_total = true;
+            question->share_supply = view->shares[i].supply;
+            question->share_spent = view->shares[i].spent;
+        }
+    }
+}
+
+static void find_price(const struct catalog *catalog, const struct conf *conf,
+                       const struct check_request *request, struct check_result *result)
+{
+    struct answer_question *question = &result->question;
+    struct error why = {0};
+
+    if (request->has_points) {
+        question->requested = request->points;
+        question->rated = true;
+        return;
+    }
+    request->shape->klass = catalog_resolve_class(conf, request->shape->source,
+                                                  request->shape->klass);
+    if (rate_shape(catalog, request, question->now, &question->requested, &why) == 0) {
+        question->rated = true;
+        return;
+    }
+    snprintf(result->unrated_detail, sizeof(result->unrated_detail), "%s", why.text);
+    question->unrated_detail = result->unrated_detail;
+}
+
+int check_decide(const struct engine_reading *reading, const struct conf *conf,
+                 const struct check_request *request, struct instant now,
+                 struct check_result *result, struct error *err)
+{
+    const struct catalog *catalog = reading->view->catalog;
+    struct answer_question *question = &result->question;
+
+    *question = (struct answer_question){
+        .catalog = catalog,
+        .project_name = request->project,
+        .user = request->user,
+        .now = now,
+        .as_of = reading->as_of,
+        .stale = reading->stale,
+    };
+    question->project = request->has_shape
+                            ? catalog_resolve_project(catalog, conf, request->shape->source,
+                                                      request->project)
+                            : catalog_project(catalog, request->project);
+    if (question->project != NULL) {
+        question->position = engine_position(reading->view, question->project);
+    }
+    find_share(reading->view, question);
+    find_price(catalog, conf, request, result);
+    return answer_make(question, &result->answer, err);
+}

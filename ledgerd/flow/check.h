@@ -1,0 +1,50 @@
+/* check - may this run? Answered from the engine's memory.
+ *
+ * A check asks for points, or describes a shape (source, class, seconds, meters), which is rated as
+ * a final record over [now, now + seconds) by the cards known now.
+ */
+#ifndef LEDGERD_FLOW_CHECK_H
+#define LEDGERD_FLOW_CHECK_H
+
+#include <stdbool.h>
+
+#include "ledgerd/base/conf.h"
+#include "ledgerd/base/error.h"
+#include "ledgerd/base/instant.h"
+#include "ledgerd/base/strbuf.h"
+#include "ledgerd/core/decimal.h"
+#include "ledgerd/core/points.h"
+#include "ledgerd/core/usage.h"
+#include "ledgerd/flow/answer.h"
+#include "ledgerd/flow/engine.h"
+
+struct check_request { /* strings are borrowed */
+    const char *project;
+    const char *user; /* "" if nobody is named */
+    bool has_points;
+    struct points points;
+    bool has_shape;         /* else `shape` is not touched */
+    struct decimal seconds; /* of the shape */
+    struct usage_record
+        *shape; /* source, class, qos, meters, attributes; the rest is filled in here */
+};
+
+struct check_result {
+    struct answer_question question;
+    struct answer answer;
+    char unrated_detail[ERROR_TEXT_BYTES];
+};
+
+/* Begin a request: everything empty, `shape` cleared to be filled. */
+void check_request_init(struct check_request *request, struct usage_record *shape);
+
+/* Exactly one of points and shape, a project, a shape with a source and a class. ERROR_ARGUMENT
+ * with a sentence. */
+int check_request_validate(const struct check_request *request, struct error *err);
+
+/* Decide. The result borrows from the request and the reading. */
+int check_decide(const struct engine_reading *reading, const struct conf *conf,
+                 const struct check_request *request, struct instant now,
+                 struct check_result *result, struct error *err);
+
+#endif

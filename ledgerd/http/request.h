@@ -1,0 +1,70 @@
+/* request - one HTTP request as handlers see it: decoded path parts, arguments, headers and body.
+ *
+ * The path is split at '/' before it is decoded, so that an encoded slash stays inside its part.
+ * Everything is bounded: the URL by the connection's memory, the body by max_body_bytes.
+ */
+#ifndef LEDGERD_HTTP_REQUEST_H
+#define LEDGERD_HTTP_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ledgerd/base/strbuf.h"
+#include "ledgerd/http/reply.h"
+#include "ledgerd/http/service.h"
+
+struct MHD_Connection;
+struct route;
+
+enum {
+    REQUEST_PARTS_MAX = 8,
+    REQUEST_ARGUMENTS_MAX = 64,
+    REQUEST_TEXT_BYTES = 16 * 1024, /* decoded path and arguments */
+};
+
+enum request_state { REQUEST_READING, REQUEST_WORKING, REQUEST_ANSWERED };
+
+struct request_argument {
+    const char *name;
+    const char *value;
+};
+
+struct request {
+    struct service *service;
+    struct MHD_Connection *connection;
+    const struct route *route;
+    enum request_state state;
+    bool body_too_large;
+    struct strbuf body;
+    struct reply reply;
+    size_t part_count;
+    const char *parts[REQUEST_PARTS_MAX];
+    size_t argument_count;
+    struct request_argument arguments[REQUEST_ARGUMENTS_MAX];
+    struct store
+        *store; /* of the worker that runs the handler; NULL in handlers that answer from memory */
+    struct request *next; /* in the workers' queue */
+    size_t text_used;
+    char text[REQUEST_TEXT_BYTES];
+};
+
+struct request *request_create(struct service *service, struct MHD_Connection *connection);
+void request_destroy(struct request *request); /* accepts NULL */
+
+/* Split and decode the raw path. -1 if it is malformed (bad escape, a NUL, too many parts). */
+int request_set_path(struct request *request, const char *raw_path);
+
+/* Decode one raw argument and add it; -1 if it is malformed, there are too many, or it was there
+ * before. */
+int request_add_argument(struct request *request, const char *raw_name, const char *raw_value);
+
+/* The argument's value, or NULL. An empty value is "". */
+const char *request_argument(const struct request *request, const char *name);
+
+/* A header's value, or NULL. */
+const char *request_header(const struct request *request, const char *name);
+
+/* The path part that stands at the route's {name}. */
+const char *request_part(const struct request *request, size_t index);
+
+#endif

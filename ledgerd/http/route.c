@@ -1,0 +1,64 @@
+/* route - the table of the API; see route.h. */
+#include "ledgerd/http/route.h"
+
+#include <string.h>
+
+const struct route routes[] = {
+    {"GET", "/healthz", ROUTE_MEMORY, handle_healthz},
+    {"GET", "/readyz", ROUTE_MEMORY, handle_readyz},
+    {"GET", "/metrics", ROUTE_MEMORY, handle_metrics},
+    {"GET", "/v1/check", ROUTE_MEMORY, handle_check},
+    {"POST", "/v1/checks", ROUTE_MEMORY, handle_checks},
+    {"GET", "/v1/authz", ROUTE_MEMORY, handle_authz},
+    {"GET", "/v1/decisions/{id}", ROUTE_MEMORY, handle_decision},
+    {"POST", "/v1/usage", ROUTE_DATABASE, handle_usage_post},
+    {"GET", "/v1/projects", ROUTE_DATABASE, handle_projects},
+    {"GET", "/v1/projects/{project}", ROUTE_DATABASE, handle_project},
+    {"GET", "/v1/projects/{project}/balance", ROUTE_DATABASE, handle_project_balance},
+    {"GET", "/v1/projects/{project}/usage", ROUTE_DATABASE, handle_project_usage},
+    {"GET", "/v1/projects/{project}/statement", ROUTE_DATABASE, handle_project_statement},
+    {"GET", "/v1/projects/{project}/transfers", ROUTE_DATABASE, handle_project_transfers},
+    {"GET", "/v1/shares", ROUTE_DATABASE, handle_shares},
+    {"GET", "/v1/records", ROUTE_DATABASE, handle_records},
+};
+
+const size_t route_count = sizeof(routes) / sizeof(routes[0]);
+
+/* The path's parts equal the request's; a part in braces stands for any that is not empty. */
+static bool path_matches(const char *path, const struct request *request)
+{
+    size_t i = 0;
+
+    for (const char *at = path; *at == '/'; i++) {
+        const char *part = at + 1;
+        size_t length = strcspn(part, "/");
+        if (i == request->part_count) {
+            return false;
+        }
+        const char *given = request->parts[i];
+        bool matches = part[0] == '{' ? given[0] != '\0'
+                                      : strlen(given) == length && memcmp(given, part, length) == 0;
+        if (!matches) {
+            return false;
+        }
+        at = part + length;
+    }
+    return i == request->part_count;
+}
+
+const struct route *route_find(const char *method, const struct request *request, bool *path_known)
+{
+    /* HEAD is GET whose body the server leaves out. */
+    const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
+
+    *path_known = false;
+    for (size_t i = 0; i < route_count; i++) {
+        if (path_matches(routes[i].path, request)) {
+            *path_known = true;
+            if (strcmp(routes[i].method, wanted) == 0) {
+                return &routes[i];
+            }
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,42 @@
+/* route - all paths of the API in one table.
+ *
+ * A handler that answers from memory runs in the server's own thread and must never wait; one that
+ * needs the database runs in a worker, with a connection of its own.
+ */
+#ifndef LEDGERD_HTTP_ROUTE_H
+#define LEDGERD_HTTP_ROUTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ledgerd/http/request.h"
+
+enum route_place { ROUTE_MEMORY, ROUTE_DATABASE };
+
+typedef void route_handler(struct request *request, struct reply *reply);
+
+struct route {
+    const char *method;
+    const char *path; /* "/v1/projects/{project}/balance": {…} stands for one part */
+    enum route_place place;
+    route_handler *handle;
+};
+
+extern const struct route routes[];
+extern const size_t route_count;
+
+/* The route for a method and a decoded path. NULL if no path matches; *method_known tells "no such
+ * path" from "not with this method". */
+const struct route *route_find(const char *method, const struct request *request, bool *path_known);
+
+/* The handlers, one file a noun. */
+route_handler handle_healthz, handle_readyz, handle_metrics;           /* health.c */
+route_handler handle_check, handle_checks, handle_decision;            /* checks.c */
+route_handler handle_authz;                                            /* authz.c */
+route_handler handle_usage_post;                                       /* usage.c */
+route_handler handle_projects, handle_project, handle_project_balance; /* projects.c */
+route_handler handle_project_usage, handle_project_statement, handle_project_transfers;
+route_handler handle_shares;  /* shares.c */
+route_handler handle_records; /* records.c */
+
+#endif

@@ -1,0 +1,365 @@
+/* server - take requests, find their route, answer; see server.h. */
+#include "ledgerd/http/server.h"
+
+#include <microhttpd.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ledgerd/base/clock.h"
+#include "ledgerd/http/listen.h"
+#include "ledgerd/http/request.h"
+#include "ledgerd/http/route.h"
+#include "ledgerd/http/workers.h"
+
+enum {
+    SERVER_LISTEN_MAX = CONF_LISTEN_MAX + 1, /* and the Unix socket */
+    SERVER_ADDRESS_BYTES = LISTEN_TEXT_BYTES + 8,
+    SERVER_CONNECTION_MEMORY_BYTES = 32 * 1024, /* request line and headers of one connection */
+    SERVER_POLL_US = 10 * 1000,
+};
+
+struct server_listener {
+    struct MHD_Daemon *daemon;
+    int descriptor; /* -1 once libmicrohttpd or the drain has closed it */
+    char address[SERVER_ADDRESS_BYTES];
+    const char *unix_path; /* removed at the end; NULL for TCP */
+};
+
+struct server {
+    struct service service;
+    struct workers *workers;
+    size_t max_body_bytes;
+    _Atomic long active; /* requests that have begun and are not over */
+    size_t listener_count;
+    struct server_listener listeners[SERVER_LISTEN_MAX];
+};
+
+/* Requests find the server through their service, its first member. */
+static struct server *server_of(const struct request *request)
+{
+    return (struct server *)(void *)request->service;
+}
+
+/* libmicrohttpd would decode the path before it is split, so it is told to leave escapes alone. */
+static size_t keep_escapes(void *context, struct MHD_Connection *connection, char *text)
+{
+    (void)context;
+    (void)connection;
+    return strlen(text);
+}
+
+static enum MHD_Result add_argument(void *context, enum MHD_ValueKind kind, const char *name,
+                                    const char *value)
+{
+    struct request *request = context;
+
+    (void)kind;
+    if (request_add_argument(request, name, value) != 0) {
+        reply_problem(&request->reply, 400, "bad_argument",
+                      "the query string is malformed, too long, or names an argument twice");
+        return MHD_NO;
+    }
+    return MHD_YES;
+}
+
+/* Set the problem of a request that no handler can take; false if there is none. */
+static bool find_fault(struct request *request, const char *url, const char *method)
+{
+    struct reply *reply = &request->reply;
+    bool path_known = false;
+
+    if (request_set_path(request, url) != 0) {
+        reply_problem(reply, 400, "bad_argument", "the path is malformed");
+        return true;
+    }
+    request->route = route_find(method, request, &path_known);
+    if (!path_known) {
+        reply_problem(reply, 404, "not_found", "there is nothing at this path");
+    } else if (request->route == NULL) {
+        reply_problem(reply, 405, "method_not_allowed", "this path does not take that method");
+    } else {
+        MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, add_argument,
+                                  request);
+    }
+    return reply->content_type != NULL;
+}
+
+static void take_body(struct request *request, const char *data, size_t length)
+{
+    size_t limit = server_of(request)->max_body_bytes;
+
+    if (request->body_too_large || length > limit - request->body.length) {
+        request->body_too_large = true; /* the rest is read and thrown away, then answered */
+        strbuf_release(&request->body);
+        return;
+    }
+    strbuf_add(&request->body, data, length);
+}
+
+static enum MHD_Result send_reply(struct request *request)
+{
+    struct reply *reply = &request->reply;
+    struct strbuf *body = &reply->body;
+
+    request->state = REQUEST_ANSWERED;
+    if (body->failed) {
+        reply_problem(reply, 500, "internal", "out of memory");
+    }
+    size_t length = body->length;
+    char *bytes = length > 0 ? strbuf_detach(body) : NULL;
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        bytes == NULL ? 0 : length, bytes,
+        bytes == NULL ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
+    if (response == NULL) {
+        free(bytes);
+        return MHD_NO;
+    }
+    if (reply->content_type != NULL) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
+    }
+    for (unsigned i = 0; i < reply->header_count; i++) {
+        MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
+    }
+    enum MHD_Result result = MHD_queue_response(request->connection, reply->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+/* Count the request in the metrics: by route, status class and time in the handler. */
+static void count_reply(struct request *request, int64_t started_us)
+{
+    struct metrics *metrics = &request->service->metrics;
+    size_t route = (size_t)(request->route - routes);
+
+    atomic_fetch_add_explicit(&metrics->requests[route][request->reply.status / 100], 1,
+                              memory_order_relaxed);
+    atomic_fetch_add_explicit(&metrics->request_us[route],
+                              (uint64_t)(clock_monotonic_us() - started_us), memory_order_relaxed);
+}
+
+static enum MHD_Result answer_request(struct request *request)
+{
+    if (request->body_too_large) {
+        reply_problem(&request->reply, 413, "too_large", "the body is larger than max_body_bytes");
+    }
+    if (request->reply.content_type != NULL) {
+        return send_reply(request); /* a fault that was found before */
+    }
+    if (request->route->place == ROUTE_MEMORY) {
+        int64_t started_us = clock_monotonic_us();
+        request->route->handle(request, &request->reply);
+        count_reply(request, started_us);
+        return send_reply(request);
+    }
+    request->state = REQUEST_WORKING;
+    MHD_suspend_connection(request->connection);
+    if (!workers_submit(server_of(request)->workers, request)) {
+        reply_problem(&request->reply, 503, "busy", "too many requests wait for the database");
+        reply_header(&request->reply, "x-should-retry", "false");
+        MHD_resume_connection(request->connection);
+    }
+    return MHD_YES;
+}
+
+/* Called by a worker: the reply is there. The request may be gone as soon as the connection is
+ * resumed. */
+static void request_done(struct request *request)
+{
+    size_t route = (size_t)(request->route - routes);
+
+    atomic_fetch_add(&request->service->metrics.requests[route][request->reply.status / 100], 1);
+    MHD_resume_connection(request->connection);
+}
+
+static bool announces_too_much(const struct request *request, size_t limit)
+{
+    const char *length = request_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+    return length != NULL && strtoull(length, NULL, 10) > limit;
+}
+
+static struct request *begin_request(struct server *server, struct MHD_Connection *connection,
+                                     const char *url, const char *method)
+{
+    struct request *request = request_create(&server->service, connection);
+
+    if (request == NULL) {
+        return NULL;
+    }
+    atomic_fetch_add(&server->active, 1);
+    find_fault(request, url, method);
+    return request;
+}
+
+static enum MHD_Result handle_access(void *context, struct MHD_Connection *connection,
+                                     const char *url, const char *method, const char *version,
+                                     const char *data, size_t *length, void **request_context)
+{
+    struct server *server = context;
+    struct request *request = *request_context;
+
+    (void)version;
+    if (request == NULL) {
+        request = begin_request(server, connection, url, method);
+        if (request == NULL) {
+            return MHD_NO;
+        }
+        *request_context = request;
+        if (announces_too_much(request, server->max_body_bytes)) {
+            request->body_too_large = true;
+            return answer_request(request);
+        }
+        return MHD_YES;
+    }
+    if (*length > 0) {
+        take_body(request, data, *length);
+        *length = 0;
+        return MHD_YES;
+    }
+    return request->state == REQUEST_WORKING ? send_reply(request) : answer_request(request);
+}
+
+static void handle_completed(void *context, struct MHD_Connection *connection,
+                             void **request_context, enum MHD_RequestTerminationCode why)
+{
+    struct server *server = context;
+
+    (void)connection;
+    (void)why;
+    if (*request_context != NULL) {
+        request_destroy(*request_context);
+        *request_context = NULL;
+        atomic_fetch_sub(&server->active, 1);
+    }
+}
+
+static int start_daemon(struct server *server, struct server_listener *listener, struct error *err)
+{
+    const struct conf *conf = server->service.conf;
+    unsigned threads = conf->http_threads > 1 ? (unsigned)conf->http_threads : 0;
+
+    listener->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL,
+        handle_access, server, MHD_OPTION_LISTEN_SOCKET, listener->descriptor,
+        MHD_OPTION_NOTIFY_COMPLETED, handle_completed, server, MHD_OPTION_UNESCAPE_CALLBACK,
+        keep_escapes, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)conf->http_max_connections,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(conf->http_idle_timeout_us / 1000000),
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_CONNECTION_MEMORY_BYTES,
+        MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_END);
+    if (listener->daemon == NULL) {
+        return error_set(err, ERROR_INTERNAL, "%s: cannot start the HTTP server",
+                         listener->address);
+    }
+    return 0;
+}
+
+/* Take an open socket over, and answer on it. */
+static int add_listener(struct server *server, int descriptor, const char *address,
+                        const char *unix_path, struct error *err)
+{
+    struct server_listener *listener = &server->listeners[server->listener_count++];
+
+    listener->descriptor = descriptor;
+    listener->unix_path = unix_path;
+    snprintf(listener->address, sizeof(listener->address), "%s", address);
+    return start_daemon(server, listener, err);
+}
+
+static int start_listeners(struct server *server, struct error *err)
+{
+    const struct conf *conf = server->service.conf;
+    char address[SERVER_ADDRESS_BYTES];
+
+    for (size_t i = 0; i < conf->listen_count; i++) {
+        int descriptor = listen_tcp(&conf->listen[i], address, err);
+        if (descriptor < 0 || add_listener(server, descriptor, address, NULL, err) != 0) {
+            return -1;
+        }
+    }
+    if (conf->unix_path[0] == '\0') {
+        return 0;
+    }
+    int descriptor = listen_unix(conf->unix_path, err);
+    snprintf(address, sizeof(address), "unix:%s", conf->unix_path);
+    return descriptor < 0 ? -1 : add_listener(server, descriptor, address, conf->unix_path, err);
+}
+
+struct server *server_start(const struct conf *conf, const char *conninfo, struct engine *engine,
+                            struct error *err)
+{
+    struct server *server = calloc(1, sizeof(*server));
+
+    if (server == NULL) {
+        error_set(err, ERROR_INTERNAL, "server: out of memory");
+        return NULL;
+    }
+    server->service = (struct service){.conf = conf, .conninfo = conninfo, .engine = engine};
+    server->max_body_bytes = (size_t)conf->http_max_body_bytes;
+    server->service.decisions = decisions_create();
+    server->workers = workers_create(conninfo, (unsigned)conf->database_connections, request_done,
+                                     err);
+    if (server->service.decisions == NULL) {
+        error_set(err, ERROR_INTERNAL, "server: out of memory");
+    }
+    if (server->service.decisions == NULL || server->workers == NULL ||
+        start_listeners(server, err) != 0) {
+        server_stop(server);
+        return NULL;
+    }
+    return server;
+}
+
+const char *server_address(const struct server *server, size_t i)
+{
+    return i < server->listener_count ? server->listeners[i].address : NULL;
+}
+
+static void stop_listening(struct server *server)
+{
+    for (size_t i = 0; i < server->listener_count; i++) {
+        struct server_listener *listener = &server->listeners[i];
+        if (listener->daemon != NULL &&
+            MHD_quiesce_daemon(listener->daemon) != MHD_INVALID_SOCKET) {
+            close(listener->descriptor);
+            listener->descriptor = -1;
+        }
+        if (listener->unix_path != NULL) {
+            unlink(listener->unix_path);
+        }
+    }
+}
+
+static void wait_until_idle(struct server *server)
+{
+    const struct timespec pause = {.tv_nsec = SERVER_POLL_US * 1000L};
+    int64_t until_us = clock_monotonic_us() + SERVER_DRAIN_SECONDS * INT64_C(1000000);
+
+    while (atomic_load(&server->active) > 0 && clock_monotonic_us() < until_us) {
+        nanosleep(&pause, NULL);
+    }
+}
+
+void server_stop(struct server *server)
+{
+    if (server == NULL) {
+        return;
+    }
+    stop_listening(server);
+    workers_stop(server->workers); /* answers what is queued: no connection stays suspended */
+    wait_until_idle(server);
+    for (size_t i = 0; i < server->listener_count; i++) {
+        if (server->listeners[i].daemon != NULL) {
+            MHD_stop_daemon(server->listeners[i].daemon);
+        }
+        if (server->listeners[i].descriptor >= 0) {
+            close(server->listeners[i].descriptor);
+        }
+    }
+    workers_destroy(server->workers);
+    decisions_destroy(server->service.decisions);
+    free(server);
+}

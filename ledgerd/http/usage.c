@@ -1,0 +1,124 @@
+/* usage - POST /v1/usage: records come in, their fates go out, and what was booked is durable
+ * before the answer. */
+#include <stdatomic.h>
+#include <string.h>
+#include <strings.h>
+
+#include "ledgerd/base/clock.h"
+#include "ledgerd/flow/ingest.h"
+#include "ledgerd/http/route.h"
+
+struct usage_post { /* collects what ingest tells of the records */
+    struct strbuf fates;
+    struct strbuf conflict; /* detail of a conflict */
+    bool has_conflict;
+};
+
+static void note_fate(void *context, const struct ingest_item *item)
+{
+    struct usage_post *post = context;
+    struct strbuf *out = &post->fates;
+
+    if (item->fate == INGEST_BOOKED || item->fate == INGEST_AMENDED) {
+        return;
+    }
+    strbuf_printf(out, "%s{\"record\":%llu,\"source\":", out->length > 0 ? "," : "",
+                  (unsigned long long)item->line);
+    strbuf_add_json_string(out, item->source);
+    strbuf_add_string(out, ",\"id\":");
+    strbuf_add_json_string(out, item->id);
+    strbuf_printf(out, ",\"fate\":\"%s\",\"reason\":", ingest_fate_text(item->fate));
+    strbuf_add_json_string(out, item->reason[0] != '\0' ? item->reason : NULL);
+    strbuf_add_string(out, ",\"detail\":");
+    strbuf_add_json_string(out, item->detail[0] != '\0' ? item->detail : NULL);
+    strbuf_add_char(out, '}');
+    if (strcmp(item->reason, "conflict") == 0) {
+        post->has_conflict = true;
+        strbuf_clear(&post->conflict);
+        strbuf_add_string(&post->conflict, item->detail);
+    }
+}
+
+static void write_counts(struct strbuf *out, const struct ingest_counts *counts,
+                         const struct strbuf *fates)
+{
+    char points[POINTS_TEXT_BYTES];
+
+    strbuf_printf(
+        out,
+        "{\"read\":%llu,\"booked\":%llu,\"amended\":%llu,\"duplicate\":%llu,\"quarantined\":%llu,"
+        "\"skipped\":%llu,\"points\":\"%s\",\"seconds\":%lld.%06lld,\"records\":[%s]}\n",
+        (unsigned long long)counts->read, (unsigned long long)counts->booked,
+        (unsigned long long)counts->amended, (unsigned long long)counts->duplicate,
+        (unsigned long long)counts->quarantined, (unsigned long long)counts->skipped,
+        points_format(counts->points, points), (long long)(counts->elapsed_us / 1000000),
+        (long long)(counts->elapsed_us % 1000000), fates->data);
+}
+
+static void count_records(struct metrics *metrics, const struct ingest_counts *counts)
+{
+    atomic_fetch_add(&metrics->records_booked, counts->booked);
+    atomic_fetch_add(&metrics->records_amended, counts->amended);
+    atomic_fetch_add(&metrics->records_duplicate, counts->duplicate);
+    atomic_fetch_add(&metrics->records_quarantined, counts->quarantined);
+}
+
+/* True for the media types that carry records; none at all passes for JSON. */
+static bool is_known_type(const char *type)
+{
+    static const char *const types[] = {"application/json", "application/x-ndjson",
+                                        "application/cloudevents+json",
+                                        "application/cloudevents-batch+json"};
+
+    for (size_t i = 0; type != NULL && i < sizeof(types) / sizeof(types[0]); i++) {
+        size_t length = strlen(types[i]);
+        if (strncasecmp(type, types[i], length) == 0 && strchr("; \t", type[length]) != NULL) {
+            return true;
+        }
+    }
+    return type == NULL;
+}
+
+static void answer_post(struct reply *reply, const struct usage_post *post,
+                        const struct ingest_counts *counts)
+{
+    if (post->has_conflict && counts->read == 1) {
+        reply_problem(reply, 409, "conflict", post->conflict.data);
+        return;
+    }
+    reply_json(reply, 200);
+    write_counts(&reply->body, counts, &post->fates);
+}
+
+void handle_usage_post(struct request *request, struct reply *reply)
+{
+    struct usage_post post = {.fates = STRBUF_INIT, .conflict = STRBUF_INIT};
+    struct engine_catalog *catalog = engine_catalog_borrow(request->service->engine);
+    struct ingest_counts counts = {0};
+    struct error err = {0};
+    const struct ingest_options options = {
+        .format = "ledger",
+        .source = "",
+        .conf = request->service->conf,
+        .catalog = engine_catalog_of(catalog),
+        .now = clock_now(),
+        .item = note_fate,
+        .context = &post,
+    };
+
+    if (!is_known_type(request_header(request, "Content-Type"))) {
+        reply_problem(
+            reply, 415, "unsupported_media_type",
+            "send application/json, application/x-ndjson or application/cloudevents+json");
+    } else if (ingest_bytes(request->store, request->body.data, request->body.length, &options,
+                            &counts, &err) != 0) {
+        reply_error(reply, &err);
+    } else {
+        answer_post(reply, &post, &counts);
+    }
+    count_records(&request->service->metrics, &counts);
+    engine_wake(request->service->engine);
+    engine_catalog_return(catalog);
+    strbuf_release(&post.fates);
+    strbuf_release(&post.conflict);
+}
