@@ -119,6 +119,19 @@ static __int128 segment_sum(struct walk *walk, struct instant t)
     return sum;
 }
 
+/* Set what two amounts of opposite signs have in common against each other. */
+static void offset(__int128 *debt, __int128 *sum)
+{
+    __int128 debt_size = *debt < 0 ? -*debt : *debt;
+    __int128 sum_size = *sum < 0 ? -*sum : *sum;
+    __int128 common = debt_size < sum_size ? debt_size : sum_size;
+
+    if ((*debt < 0) != (*sum < 0)) {
+        *debt += *debt < 0 ? common : -common;
+        *sum += *sum < 0 ? common : -common;
+    }
+}
+
 static void segment_settle(struct walk *walk, struct instant t)
 {
     __int128 sum = segment_sum(walk, t);
@@ -126,14 +139,11 @@ static void segment_settle(struct walk *walk, struct instant t)
     if (walk->debt_micro > 0 && instant_compare(t, walk->at) <= 0) {
         walk->debt_micro = grants_draw(walk, t, walk->debt_micro);
     }
-    if (walk->debt_micro < 0 || sum < 0) { /* credit and charges meet before any grant is asked */
-        sum += walk->debt_micro;
-        walk->debt_micro = 0;
-    }
-    if (sum >= 0) {
+    offset(&walk->debt_micro, &sum);
+    if (sum > 0) {
         walk->debt_micro += grants_draw(walk, t, sum);
     } else {
-        walk->debt_micro = -grants_refill(walk, t, -sum);
+        walk->debt_micro -= grants_refill(walk, t, -sum);
     }
 }
 
