@@ -86,9 +86,7 @@ int doc_check_keys(const struct doc *doc, const char *const *known, struct error
 
 struct doc doc_member(const struct doc *doc, const char *key)
 {
-    const json_t *json = json_object_get(doc->json, key);
-
-    return (struct doc){.json = json_is_null(json) ? NULL : json, .parent = doc, .key = key};
+    return (struct doc){.json = json_object_get(doc->json, key), .parent = doc, .key = key};
 }
 
 struct doc doc_element(const struct doc *doc, size_t index)

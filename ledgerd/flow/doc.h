@@ -37,7 +37,8 @@ int doc_error(const struct doc *doc, struct error *err, const char *format, ...)
 /* Fails unless doc is an object whose keys are all in the NULL-terminated list. */
 int doc_check_keys(const struct doc *doc, const char *const *known, struct error *err);
 
-/* The member of an object, with json NULL if it is absent or null; the element of an array. */
+/* The member of an object, with json NULL if it is absent (null is there, and of no type that is
+ * wanted anywhere); the element of an array. */
 struct doc doc_member(const struct doc *doc, const char *key);
 struct doc doc_element(const struct doc *doc, size_t index);
 static inline bool doc_is_there(const struct doc *doc)

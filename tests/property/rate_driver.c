@@ -151,6 +151,9 @@ static int read_record(const json_t *record, struct usage_arena *arena, struct u
     if (usage_state_parse(state, strlen(state), &usage->state) != 0) {
         return malformed(err, "state");
     }
+    if (!instant_is_set(usage->start) || !instant_is_set(usage->end)) {
+        return malformed(err, "start and end");
+    }
     return usage_validate(usage, err);
 }
 
