@@ -57,8 +57,10 @@ struct overdraft_request {
     struct points overdraft; /* not negative */
 };
 
-/* ERROR_ARGUMENT for an id or pattern that cannot be; ERROR_REFUSED with reason no_policy, unknown_share, project_differs (it
- * is there with another share, kind or services), service_taken. A new title of a known project is taken over. */
+/* A known project's new title is taken over, a known service's new patterns are added.
+ * ERROR_ARGUMENT for an id or pattern that cannot be; ERROR_REFUSED with reason no_policy,
+ * unknown_share, project_differs (it is there with another share or kind), project_closed,
+ * service_taken (another service has that pattern). */
 int project_add(struct store *store, const struct project_add_request *request, bool *unchanged,
                 struct error *err);
 
@@ -71,7 +73,8 @@ int project_list(struct store *store, struct project_rows *rows, struct error *e
 int project_close(struct store *store, const struct project_request *request, bool *unchanged,
                   struct error *err);
 
-/* ERROR_REFUSED with reason alias_taken if the name means another project. */
+/* A name that meant another project means this one from now on: what is booked stays where it is.
+ */
 int project_alias(struct store *store, const struct project_alias_request *request, bool *unchanged,
                   struct error *err);
 

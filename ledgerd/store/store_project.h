@@ -32,8 +32,8 @@ struct project_rows {
     struct project_row *rows; /* by id */
 };
 
-struct
-    name_pair { /* a service's (source, class), an alias's (source, name), a member's (user, role) */
+struct name_pair { /* a service's (source, class), an alias's (source, name), a member's (user,
+                      role) */
     char *first;
     char *second;
 };
@@ -56,14 +56,16 @@ int store_read_aliases(struct store *store, const char *project, struct name_pai
 int store_read_members(struct store *store, const char *project, struct name_pairs *pairs,
                        struct error *err);
 
-/* Insert the project with its account and its position; a share NULL makes a service. The sink of the share
- * (spent/<share>, expired/<share>) is made if it is missing. */
+/* Insert the project with its account and its position; a share NULL makes a service. The sink of
+ * the share (spent/<share>, expired/<share>) is made if it is missing. */
 int store_add_project(struct store *store, const char *id, const char *share, const char *name,
                       struct instant now, struct error *err);
 
-/* *taken_by (free it) is the service that already has this pattern, NULL if none had and it was added. */
+/* *taken_by (free it) is the service that already has this pattern, NULL if none had and it was
+ * added. */
 int store_add_service(struct store *store, const char *project, const char *source,
                       const char *klass, char **taken_by, struct error *err);
+int store_rename_project(struct store *store, const char *id, const char *name, struct error *err);
 int store_close_project(struct store *store, const char *id, struct instant now, struct error *err);
 int store_set_overdraft(struct store *store, const char *id, struct points overdraft,
                         struct error *err);
