@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledgerd/base/strbuf.h"
 #include "ledgerd/core/usage.h"
 #include "ledgerd/flow/project.h"
 #include "ledgerd/flow/project_find.h"
