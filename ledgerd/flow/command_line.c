@@ -7,7 +7,7 @@
 
 #include "ledgerd/base/parse.h"
 
-static const struct option_spec no_options[] = {{NULL, 0, NULL, WORD_FLAG, NULL}};
+static const struct option_spec no_options[] = {{0}};
 
 /* A running number of the book fits easily; anything longer is a slip of the keyboard. */
 #define COMMAND_NUMBER_MAX UINT64_C(999999999999999999)
@@ -99,8 +99,8 @@ static int word_read(const char *what, enum word_type type, const char *text, st
     return 0;
 }
 
-/* Find an option by its long name (of `length` bytes) or, if length is 0, by its letter. Returns its
- * slot in line->options, or -1. */
+/* Find an option by its long name (of `length` bytes) or, if length is 0, by its letter. Returns
+ * its slot in line->options, or -1. */
 static ptrdiff_t option_find(const struct command_line *line, const char *name, size_t length,
                              char letter, const struct option_spec **found)
 {
@@ -217,16 +217,27 @@ static bool is_help(const char *text)
     return strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0;
 }
 
-static int arguments_complete(const struct command_line *line, struct error *err)
+static int word_missing(const struct command_line *line, const char *dashes, const char *name,
+                        struct error *err)
 {
+    struct strbuf synopsis = STRBUF_INIT;
+    command_synopsis(line->spec, &synopsis);
+    error_set(err, ERROR_ARGUMENT, "%s%s is missing: %s", dashes, name, synopsis.data);
+    strbuf_release(&synopsis);
+    return -1;
+}
+
+static int words_complete(const struct command_line *line, struct error *err)
+{
+    const struct option_spec *options = own_options(line->spec);
     for (size_t i = 0; i < COMMAND_ARGUMENTS_MAX && line->spec->arguments[i].name != NULL; i++) {
         if (line->arguments[i].text == NULL && !line->spec->arguments[i].is_optional) {
-            struct strbuf synopsis = STRBUF_INIT;
-            command_synopsis(line->spec, &synopsis);
-            error_set(err, ERROR_ARGUMENT, "%s is missing: %s", line->spec->arguments[i].name,
-                      synopsis.data);
-            strbuf_release(&synopsis);
-            return -1;
+            return word_missing(line, "", line->spec->arguments[i].name, err);
+        }
+    }
+    for (size_t i = 0; options[i].name != NULL; i++) {
+        if (line->options[i].text == NULL && options[i].is_required) {
+            return word_missing(line, "--", options[i].name, err);
         }
     }
     return 0;
@@ -260,7 +271,7 @@ int command_line_parse(const struct command_spec *spec, const struct option_spec
             return -1;
         }
     }
-    if (arguments_complete(&read, err) < 0) {
+    if (words_complete(&read, err) < 0) {
         return -1;
     }
     *line = read;
@@ -307,7 +318,9 @@ void command_synopsis(const struct command_spec *spec, struct strbuf *out)
                       a->is_repeated ? "..." : "");
     }
     for (const struct option_spec *o = own_options(spec); o->name != NULL; o++) {
-        strbuf_printf(out, o->value != NULL ? " [--%s %s]" : " [--%s]", o->name, o->value);
+        strbuf_add_string(out, o->is_required ? " " : " [");
+        strbuf_printf(out, o->value != NULL ? "--%s %s" : "--%s", o->name, o->value);
+        strbuf_add_string(out, o->is_required ? "" : "]");
     }
 }
 

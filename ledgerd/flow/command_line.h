@@ -1,10 +1,10 @@
 /* command_line - the words after a command's name, read by a table.
  *
- * A program describes each of its verbs once: positional arguments and options with their types, and
- * one line of help. Parsing checks every word against its type, so that a verb gets points, instants
- * and months and never text that it must look at again; help is printed from the same table. Own
- * code where getopt_long would do half: that knows no types, takes "-5" for an option, and prints
- * messages of its own.
+ * A program describes each of its verbs once: positional arguments and options with their types,
+ * and one line of help. Parsing checks every word against its type, so that a verb gets points,
+ * instants and months and never text that it must look at again; help is printed from the same
+ * table. Own code where getopt_long would do half: that knows no types, takes "-5" for an option,
+ * and prints messages of its own.
  */
 #ifndef LEDGERD_FLOW_COMMAND_LINE_H
 #define LEDGERD_FLOW_COMMAND_LINE_H
@@ -48,6 +48,7 @@ struct option_spec {   /* ended by a NULL name */
     const char *value; /* as help shows it, NULL for a flag: "T" */
     enum word_type type;
     const char *help;
+    bool is_required;
 };
 
 struct command_spec {
@@ -78,9 +79,9 @@ struct command_line { /* a zeroed struct is empty */
     bool wants_help;
 };
 
-/* Read words[0..count), those after the verb. Options may stand anywhere before "--"; a lone "-" and
- * a negative number are arguments. --help and -h set wants_help and end the reading. ERROR_ARGUMENT
- * with a sentence that names the word. */
+/* Read words[0..count), those after the verb. Options may stand anywhere before "--"; a lone "-"
+ * and a negative number are arguments. --help and -h set wants_help and end the reading.
+ * ERROR_ARGUMENT with a sentence that names the word. */
 int command_line_parse(const struct command_spec *spec, const struct option_spec *common, int count,
                        char *const *words, struct command_line *line, struct error *err);
 

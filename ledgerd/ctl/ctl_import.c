@@ -1,0 +1,128 @@
+/* import - read usage into the book, with a progress line for whoever watches. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ledgerd/ctl/counts.h"
+#include "ledgerd/ctl/verbs.h"
+
+enum { SOURCE_BYTES = 65 }; /* USAGE_SOURCE_BYTES and its end */
+
+static void progress_print(void *context, const struct ingest_progress *progress)
+{
+    (void)context;
+    fprintf(stderr, "\r%llu records, %llu MB", (unsigned long long)progress->records,
+            (unsigned long long)(progress->bytes / 1000000));
+    if (progress->size_bytes > 0) {
+        fprintf(stderr, " (%llu %%)",
+                (unsigned long long)(progress->bytes * 100 / progress->size_bytes));
+    }
+    fprintf(stderr, ", %lld s ", (long long)(progress->elapsed_us / 1000000));
+    fflush(stderr);
+}
+
+static int import_run(struct command *command, struct ingest_options *options, struct error *err)
+{
+    const struct word *batch = command_line_option(&command->line, "batch");
+    const char *path = command_argument(command, 0);
+    bool is_watched = isatty(STDERR_FILENO) == 1;
+    struct ingest_counts counts = {0};
+
+    options->conf = &command->session.conf;
+    options->now = command->act.now;
+    options->progress = is_watched ? progress_print : NULL;
+    options->batch_records = batch->text != NULL ? (size_t)batch->as.number : 0;
+    if (options->batch_records > INGEST_BATCH_RECORDS_MAX) {
+        return error_set(err, ERROR_ARGUMENT, "--batch: at most %d", INGEST_BATCH_RECORDS_MAX);
+    }
+    int status = ingest_file(command->session.store, path != NULL ? path : "-", options, &counts,
+                             err);
+    if (is_watched) {
+        fprintf(stderr, "\r\033[K");
+    }
+    return counts_finish(command, &counts, status, err);
+}
+
+static int is_one_of(const char *text, const char *const *choices)
+{
+    for (size_t i = 0; choices[i] != NULL; i++) {
+        if (strcmp(text, choices[i]) == 0) {
+            return 0;
+        }
+    }
+    return -1;
+}
+
+static int slurm_run(struct command *command, struct error *err)
+{
+    static const char *const formats[] = {"sacct", "json", NULL};
+    const char *cluster = command_line_option(&command->line, "cluster")->text;
+    const char *format = command_line_text(&command->line, "format", "sacct");
+    char source[SOURCE_BYTES];
+    if (is_one_of(format, formats) < 0) {
+        return error_set(err, ERROR_ARGUMENT, "--format: '%s' is not sacct or json", format);
+    }
+    if (snprintf(source, sizeof source, "slurm:%s", cluster) >= SOURCE_BYTES) {
+        return error_set(err, ERROR_ARGUMENT, "--cluster: the name is too long");
+    }
+    struct ingest_options options = {.format = format, .source = source, .cluster = cluster};
+    return import_run(command, &options, err);
+}
+
+static int usage_run(struct command *command, struct error *err)
+{
+    static const char *const formats[] = {"ledger", "openai", "litellm", "envoy",
+                                          "otel",   "csv",    NULL};
+    const char *source = command_line_option(&command->line, "source")->text;
+    const char *format = command_line_text(&command->line, "format", "ledger");
+    if (is_one_of(format, formats) < 0) {
+        return error_set(err, ERROR_ARGUMENT,
+                         "--format: '%s' is not ledger, openai, litellm, envoy, otel or csv",
+                         format);
+    }
+    if (strlen(source) >= SOURCE_BYTES) {
+        return error_set(err, ERROR_ARGUMENT, "--source: the name is too long");
+    }
+    struct ingest_options options = {
+        .format = format,
+        .source = source,
+        .project = command_line_text(&command->line, "project", NULL),
+        .user = command_line_text(&command->line, "user", NULL),
+    };
+    return import_run(command, &options, err);
+}
+
+static const struct option_spec slurm_options[] = {
+    {"cluster", 0, "C", WORD_TEXT, "the cluster: records are of source slurm:C", true},
+    {"format", 0, "F", WORD_TEXT, "sacct (text of sacct -P, default) or json", false},
+    {"batch", 0, "N", WORD_NUMBER, "records in one transaction (default: 50000)", false},
+    {0},
+};
+static const struct option_spec usage_options[] = {
+    {"source", 0, "S", WORD_TEXT, "the source, such as gateway:sdli", true},
+    {"format", 0, "F", WORD_TEXT, "ledger (default), openai, litellm, envoy, otel or csv", false},
+    {"project", 0, "P", WORD_TEXT, "project of records that name none", false},
+    {"user", 0, "U", WORD_TEXT, "user of records that name none", false},
+    {"batch", 0, "N", WORD_NUMBER, "records in one transaction (default: 50000)", false},
+    {0},
+};
+
+const struct verb import_verbs[] = {
+    {.spec = {"import",
+              "slurm",
+              {{"FILE", WORD_TEXT, true, false}},
+              slurm_options,
+              "book Slurm jobs; FILE - or none is standard input"},
+     .role = STORE_DAEMON,
+     .run = slurm_run,
+     .show = counts_show},
+    {.spec = {"import",
+              "usage",
+              {{"FILE", WORD_TEXT, true, false}},
+              usage_options,
+              "book usage records; FILE - or none is standard input"},
+     .role = STORE_DAEMON,
+     .run = usage_run,
+     .show = counts_show},
+    {.run = NULL},
+};
