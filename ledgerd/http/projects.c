@@ -4,7 +4,8 @@
 
 #include "ledgerd/base/clock.h"
 #include "ledgerd/base/parse.h"
-#include "ledgerd/flow/balance_json.h"
+#include "ledgerd/flow/balance_document.h"
+#include "ledgerd/flow/document.h"
 #include "ledgerd/flow/project.h"
 #include "ledgerd/http/portal.h"
 #include "ledgerd/http/route.h"
@@ -105,10 +106,11 @@ static int read_balance(struct request *request, struct reply *reply, const stru
         return -1;
     }
     reply_json(reply, 200);
-    balance_json_write(&sheet, &catalog->zone, &reply->body);
-    strbuf_add_char(&reply->body, '\n');
+    json_t *document = balance_document(&sheet, &catalog->zone);
+    int result = document_write(document, &reply->body, err);
+    json_decref(document);
     balance_sheet_release(&sheet);
-    return 0;
+    return result;
 }
 
 void handle_project_balance(struct request *request, struct reply *reply)
