@@ -23,8 +23,11 @@
 
 enum {
     BATCH_BYTES = 40 * 1024 *
-                  1024,      /* a batch is full at so many, whatever its items: bounds memory */
-    BATCH_MONTHS_MAX = 1024, /* different months of one batch; a batch is full before */
+                  1024, /* a batch is full at so many, whatever its items: bounds memory */
+    /* A batch is full at so many different names, too: they are searched one by one. */
+    BATCH_MONTHS_MAX = 1024,
+    BATCH_SOURCES_MAX = 1024,
+    BATCH_METERS_MAX = 1024,
 };
 
 #define BATCH_LIST(type) \
