@@ -71,8 +71,8 @@ static int rule_prices_check(const struct ratecard *card, size_t number, struct 
 static int factor_values_check(const struct ratecard *card, size_t number,
                                const struct ratecard_factor_table *table, struct error *err)
 {
-    if (table->count > RATECARD_FACTOR_VALUES_MAX) {
-        return RULE_ERROR(err, card, number, "factors '%s' has more than %d values", table->key,
+    if (table->count == 0 || table->count > RATECARD_FACTOR_VALUES_MAX) {
+        return RULE_ERROR(err, card, number, "factors '%s' needs 1 to %d values", table->key,
                           RATECARD_FACTOR_VALUES_MAX);
     }
     for (size_t i = 0; i < table->count; i++) {
