@@ -179,12 +179,15 @@ def card(rng, record, name, effective_us):
     rules.append({**fitting, **rule_body(rng, record)})
     if rng.random() < 0.3:
         rules.append({"source": "*", "class": "*", "per_hour": {"gpu": "99"}})
-    return {
+    made = {
         "card": name,
         "effective_from": time_text(effective_us, rng),
         "rounding": rounding(rng),
         "rules": rules,
     }
+    if rng.random() < 0.03:
+        del made["rounding"]
+    return made
 
 
 def card_instants(rng, start, end, extra):
@@ -336,6 +339,40 @@ def family_tokens(rng):
     return case(rng, zone, doc, cards(rng, doc, span))
 
 
+def kinds_rule(rng):
+    """A rule that prices some meters by the hour, some by the million and some not at all."""
+    rule = {"source": "*", "class": "*", "per_hour": {}, "per_million": {}}
+    for name, odds in (("gpu", (0.7, 0)), ("qpu", (0.35, 0.35)), ("shots", (0.35, 0.35))):
+        kind = rng.random()
+        if kind < odds[0]:
+            rule["per_hour"][name] = price_text(rng)
+        elif kind < sum(odds):
+            rule["per_million"][name] = price_text(rng)
+    if not rule["per_hour"] and not rule["per_million"]:
+        rule["per_million"]["images"] = "1"
+    if rng.random() < 0.2:
+        rule["require"] = ["gpu"]
+    if rng.random() < 0.2:
+        rule["factors"] = {"qos": {"normal": "2"}}
+    return rule
+
+
+def family_kinds(rng):
+    """Cards that disagree on what is held and what is counted, one of them in force at the very end."""
+    zone = any_zone(rng)
+    start = any_instant(rng, zone)
+    end = start + rng.choice((0, HOUR_US, 2 * HOUR_US))
+    doc, span = record(rng, zone, (start, end))
+    doc["state"] = rng.choice(("final", "final", "running"))
+    names = [name for name in ("gpu", "qpu", "shots") if rng.random() < 0.7]
+    doc["meters"] = {name: rng.choice((0, 1, 10**6)) for name in names}
+    instants = {start - MICRO, *rng.sample((start, start + HOUR_US // 2, end, end + 1), rng.randint(0, 3))}
+    made = [card(rng, doc, f"card-{n}", us) for n, us in enumerate(sorted(instants))]
+    for one in made:
+        one["rules"] = [kinds_rule(rng)]
+    return case(rng, zone, doc, made)
+
+
 def plain_rule(doc, **body):
     return {"source": doc["source"], "class": doc["class"], **body}
 
@@ -447,7 +484,7 @@ def break_factor(rng, drawn):
             {"qos": {"nosuch": "1"}},
             {"attributes.nosuch": {"a": "1"}},
             {"qos": {"*": "1"}, "attributes.partition": {"zz": "2", "yy": "0"}},
-            {"attributes.service": {}},
+            {"attributes.service": {"nosuch": "1"}, "qos": {"*": "1"}},
         )
     )
 
@@ -506,15 +543,16 @@ BAD_DECIMALS = ("-1", 1.5, "1e3", "", " 1", "1 ", "0x10", "1,5", "1234567890123"
 def bad_card_change(rng, one):
     rule = rng.choice(one["rules"])
     bad = rng.choice(BAD_DECIMALS)
+    stated = "" if bad is None else bad  # null where a member may be absent could mean that it is
     change = rng.randrange(12)
     if change == 0:
-        one["rounding"]["places"] = rng.choice((7, -1, "six", 2.5, None))
+        one["rounding"] = rounding(rng) | {"places": rng.choice((7, -1, "six", 2.5))}
     elif change == 1:
-        one["rounding"]["mode"] = rng.choice(("bankers", "", None, 4))
+        one["rounding"] = rounding(rng) | {"mode": rng.choice(("bankers", "", "HALF_UP", 4))}
     elif change == 2:
         rule["per_hour"], rule["per_million"] = {"gpu": "1"}, {"shots": "1", "gpu": "1"}
     elif change == 3:
-        rule["discount"] = rng.choice((bad, "1.000000001", "2"))
+        rule["discount"] = rng.choice((stated, "1.000000001", "2"))
     elif change == 4:
         rule["per_hour"] = {"gpu": bad}
     elif change == 5:
@@ -528,9 +566,9 @@ def bad_card_change(rng, one):
     elif change == 9:
         rule["factors"] = {"qos": {"*": bad}}
     elif change == 10:
-        rule["factors"] = rng.choice(({"user": {"*": "1"}}, {"attributes.": {"*": "1"}}, []))
+        rule["factors"] = rng.choice(({"user": {"*": "1"}}, {"attributes.": {"*": "1"}}, {"qos": {}}, []))
     else:
-        rule["basis"] = {rng.choice(("elapsed", "requested", "min_seconds")): bad}
+        rule["basis"] = {rng.choice(("elapsed", "requested", "min_seconds")): stated}
 
 
 def family_bad_cards(rng):
@@ -562,6 +600,7 @@ FAMILIES = (
     (family_changes, 500),
     (family_running, 250),
     (family_tokens, 250),
+    (family_kinds, 250),
     (family_ties, 300),
     (family_huge, 250),
     (family_limit, 100),

@@ -167,12 +167,15 @@ def rule_read(doc):
         if not FACTOR_TABLE.fullmatch(key):
             raise Refused("malformed_card")
         rule["factors"][key] = prices_read(table)
+        if not table:  # no record could ever be priced by it
+            raise Refused("malformed_card")
     if (
         rule["combine"] not in ("sum", "max")
         or not isinstance(rule["require"], list)
         or not all(isinstance(name, str) for name in rule["require"])
         or rule["discount"] > 1
         or set(rule["per_hour"]) & set(rule["per_million"])
+        or not (rule["per_hour"] or rule["per_million"])  # free is said with a price of "0"
     ):
         raise Refused("malformed_card")
     return rule
@@ -223,6 +226,8 @@ def rule_find(card, record):
 def record_read(doc):
     if not isinstance(doc, dict) or doc.get("state") not in ("running", "final"):
         raise Refused("malformed")
+    if "start" not in doc or "end" not in doc:
+        raise Refused("malformed", "bad_interval")  # the contract has no name for no interval
     optional = ("elapsed_seconds", "requested_seconds")
     meters, attributes = doc.get("meters", {}), doc.get("attributes", {})
     if not isinstance(meters, dict) or not isinstance(attributes, dict):

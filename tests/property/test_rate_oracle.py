@@ -296,8 +296,10 @@ class GeneratorCovers(unittest.TestCase):
         for _, one, expected in drawn():
             if "error" not in expected:
                 start = next(c for c in one["cards"] if c["card"] == expected["card"])
-                found[(start["rounding"]["places"], start["rounding"]["mode"])] += 1
+                rounding = start.get("rounding", {"places": None, "mode": "absent"})
+                found[(rounding["places"], rounding["mode"])] += 1
         wanted = [(places, mode) for places in range(7) for mode in rate_oracle.ROUNDING_MODES]
+        wanted.append((None, "absent"))
         self.at_least(found, wanted, 15)
 
     def test_every_shape(self):
