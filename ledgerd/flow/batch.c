@@ -56,7 +56,7 @@ void batch_clear(struct batch *batch)
     if (batch->line_index != NULL) {
         memset(batch->line_index, 0xff, batch->line_index_capacity * sizeof *batch->line_index);
     }
-    batch->last_number = 0;
+    batch->reading = NULL;
     batch->failed = false;
 }
 

@@ -54,8 +54,8 @@ struct batch { /* a zeroed one is empty */
     size_t index_capacity;
     uint32_t *line_index; /* open addressing over lines */
     size_t line_index_capacity;
-    uint64_t last_number; /* of the input, for progress */
-    bool failed;          /* out of memory */
+    const struct batch_reading *reading; /* of the last item kept with its text */
+    bool failed;                         /* out of memory */
 };
 
 void batch_clear(struct batch *batch); /* keeps memory */

@@ -47,7 +47,14 @@ struct batch_trouble { /* why an item could not be booked */
     const char *detail;
 };
 
+struct batch_reading {   /* how items were read: what reading one again needs */
+    const char *format;  /* contract's name */
+    const char *options; /* JSON object */
+    const char *header;  /* stands before every item's text; "" if none */
+};
+
 struct batch_raw { /* an item's own text */
+    const struct batch_reading *reading;
     const char *text;
     size_t length; /* at most IMPORT_RAW_BYTES */
     unsigned char hash[16];

@@ -10,8 +10,8 @@
 #include "ledgerd/base/zone.h"
 #include "ledgerd/core/usage.h"
 
-/* Append the record as one JSON object, times with the zone's offset.  Fields that are not given are
- * left out.  Failure shows in out->failed. */
+/* Append the record as one JSON object, times with the zone's offset.  Fields that are not given
+ * are left out.  Failure shows in out->failed. */
 void record_json_write(const struct usage_record *record, const struct zone *zone,
                        struct strbuf *out);
 

@@ -1,0 +1,473 @@
+/* ingest_prepare - see ingest_prepare.h. */
+#include "ledgerd/flow/ingest_prepare.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledgerd/core/policy.h"
+#include "ledgerd/core/rate.h"
+#include "ledgerd/flow/ingest_hash.h"
+#include "ledgerd/flow/meter_use.h"
+#include "ledgerd/flow/record_json.h"
+
+enum {
+    MONTH_FIRST = 1970 * 12, /* the book has partitions for these years */
+    MONTH_LIMIT = 2200 * 12,
+    FIELD_BYTES = USAGE_NAME_BYTES, /* of outcome and hold */
+};
+
+struct prepare {
+    const struct ingest_options *options;
+    const struct catalog *catalog;
+    const struct batch_reading *reading;
+    struct ingest_hasher *hasher;
+    struct charge charge; /* reused from record to record */
+    struct strbuf text;
+    struct month month; /* the month of `period`: most records are of the same one */
+    struct period period;
+};
+
+static const struct batch_reading read_nothing = {"", "", ""};
+
+struct prepare *prepare_create(const struct ingest_options *options, const struct catalog *catalog,
+                               struct error *err)
+{
+    struct prepare *prepare = calloc(1, sizeof *prepare);
+
+    if (prepare == NULL) {
+        error_set(err, ERROR_INTERNAL, "out of memory");
+        return NULL;
+    }
+    prepare->options = options;
+    prepare->catalog = catalog;
+    prepare->reading = &read_nothing;
+    prepare->period = (struct period){INSTANT_NEVER, INSTANT_NONE};
+    strbuf_init(&prepare->text);
+    prepare->hasher = ingest_hasher_create(err);
+    if (prepare->hasher == NULL) {
+        prepare_destroy(prepare);
+        return NULL;
+    }
+    return prepare;
+}
+
+void prepare_destroy(struct prepare *prepare)
+{
+    if (prepare != NULL) {
+        ingest_hasher_destroy(prepare->hasher);
+        charge_release(&prepare->charge);
+        strbuf_release(&prepare->text);
+        free(prepare);
+    }
+}
+
+void prepare_reading(struct prepare *prepare, const struct batch_reading *reading)
+{
+    prepare->reading = reading;
+}
+
+/* The batch's own copy, shared by all items that were read the same way. */
+static const struct batch_reading *keep_reading(struct prepare *prepare, struct batch *batch)
+{
+    const struct batch_reading *from = prepare->reading;
+    const struct batch_reading *kept = batch->reading;
+    struct batch_reading *copy;
+
+    if (kept != NULL && strcmp(kept->header, from->header) == 0 &&
+        strcmp(kept->options, from->options) == 0 && strcmp(kept->format, from->format) == 0) {
+        return kept;
+    }
+    copy = arena_take(&batch->arena, sizeof *copy);
+    if (copy == NULL) {
+        return &read_nothing;
+    }
+    copy->format = arena_string(&batch->arena, from->format);
+    copy->options = arena_string(&batch->arena, from->options);
+    copy->header = arena_string(&batch->arena, from->header);
+    batch->reading = copy;
+    return copy;
+}
+
+static struct month month_of(struct prepare *prepare, struct instant t)
+{
+    if (instant_compare(t, prepare->period.from) < 0 ||
+        instant_compare(t, prepare->period.to) >= 0) {
+        prepare->month = calendar_month_of(&prepare->catalog->calendar, t);
+        prepare->period = calendar_month(&prepare->catalog->calendar, prepare->month);
+    }
+    return prepare->month;
+}
+
+static bool month_is_kept(struct month month)
+{
+    return month.number >= MONTH_FIRST && month.number < MONTH_LIMIT;
+}
+
+static const struct batch_trouble *trouble(struct batch *batch, const char *reason,
+                                           const char *detail)
+{
+    struct batch_trouble *made = arena_take(&batch->arena, sizeof *made);
+
+    if (made != NULL) {
+        made->reason = arena_string(&batch->arena, reason);
+        made->detail = arena_string(&batch->arena, detail);
+    }
+    return made;
+}
+
+/* Trouble made of an error that a record caused. */
+static const struct batch_trouble *trouble_of(struct batch *batch, const struct error *why)
+{
+    return trouble(batch, why->reason[0] != '\0' ? why->reason : "malformed", why->text);
+}
+
+static struct batch_raw *keep_raw(struct prepare *prepare, struct batch *batch,
+                                  const struct import_item *item, const char *reason)
+{
+    struct batch_raw *raw = arena_take(&batch->arena, sizeof *raw);
+
+    if (raw != NULL) {
+        raw->reading = keep_reading(prepare, batch);
+        raw->text = arena_copy(&batch->arena, item->raw != NULL ? item->raw : "",
+                               item->raw != NULL ? item->raw_length : 0);
+        raw->length = item->raw != NULL ? item->raw_length : 0;
+        raw->is_whole = raw->length < IMPORT_RAW_BYTES && strcmp(reason, "line_too_long") != 0;
+        memset(raw->hash, 0, sizeof raw->hash);
+    }
+    return raw;
+}
+
+/* The same with its hash, for items that have no other identity. */
+static const struct batch_raw *keep_hashed_raw(struct prepare *prepare, struct batch *batch,
+                                               const struct import_item *item, const char *reason,
+                                               struct error *err)
+{
+    struct batch_raw *raw = keep_raw(prepare, batch, item, reason);
+
+    if (raw == NULL) {
+        error_set(err, ERROR_INTERNAL, "out of memory");
+        return NULL;
+    }
+    return ingest_hash_text(prepare->hasher, raw->reading->header, raw->text, raw->length,
+                            raw->hash, err) == 0
+               ? raw
+               : NULL;
+}
+
+/* What can be read of a source and id where there is no record: the importer's, else the options'.
+ */
+static void take_identity(struct prepare *prepare, const struct import_item *item,
+                          struct batch *batch, struct batch_item *to)
+{
+    const struct usage_record *record = item->record;
+    const char *source = prepare->options->source != NULL ? prepare->options->source : "";
+
+    if (record != NULL && record->source != NULL && *record->source != '\0') {
+        source = record->source;
+    }
+    to->source = batch_source(batch, source);
+    if (record != NULL && record->id != NULL) {
+        to->id = arena_string(&batch->arena, record->id);
+    }
+}
+
+static int prepare_bad(struct prepare *prepare, const struct import_item *item, struct batch *batch,
+                       struct batch_item *to, struct error *err)
+{
+    to->kind = BATCH_BAD;
+    take_identity(prepare, item, batch, to);
+    to->trouble = trouble(batch, item->reason, item->detail);
+    to->raw = keep_hashed_raw(prepare, batch, item, item->reason, err);
+    if (to->raw == NULL) {
+        return -1;
+    }
+    batch_chain(batch);
+    return 0;
+}
+
+static int prepare_skipped(struct prepare *prepare, const struct import_item *item,
+                           struct batch *batch, struct batch_item *to, struct error *err)
+{
+    char key[1 + INGEST_HASH_TEXT_BYTES] = "#";
+    unsigned char hash[INGEST_HASH_BYTES];
+
+    to->kind = BATCH_SKIPPED;
+    take_identity(prepare, item, batch, to);
+    to->skipped = arena_string(&batch->arena, item->reason);
+    if (*to->id == '\0') {
+        if (ingest_hash_text(prepare->hasher, prepare->reading->header,
+                             item->raw != NULL ? item->raw : "",
+                             item->raw != NULL ? item->raw_length : 0, hash, err) != 0) {
+            return -1;
+        }
+        ingest_hash_format(hash, key + 1);
+        to->id = arena_string(&batch->arena, key);
+    }
+    return 0;
+}
+
+static int64_t elapsed_us(const struct usage_record *record)
+{
+    unsigned __int128 us = record->elapsed_seconds.mantissa * INSTANT_SECOND_US;
+
+    if (!record->has_elapsed) {
+        return record->end.us - record->start.us;
+    }
+    for (unsigned scale = record->elapsed_seconds.scale; scale > 0; scale--) {
+        us /= 10;
+    }
+    return us > INT64_MAX ? INT64_MAX : (int64_t)us;
+}
+
+/* What the book needs of any record: an identity, an interval in its years, names that fit. */
+static int check_record(struct prepare *prepare, const struct usage_record *record,
+                        struct batch_item *to, struct error *why)
+{
+    bool is_empty = instant_compare(record->start, record->end) == 0;
+
+    if (usage_validate(record, why) != 0) {
+        return -1;
+    }
+    if (strlen(record->outcome) > FIELD_BYTES || strlen(record->hold) > FIELD_BYTES) {
+        return error_set_reason(why, ERROR_INPUT, "malformed",
+                                "record %s of %s: outcome or hold is longer than %d bytes",
+                                record->id, record->source, FIELD_BYTES);
+    }
+    to->month = month_of(prepare, (struct instant){record->end.us - !is_empty});
+    to->has_month = month_is_kept(to->month) && month_is_kept(month_of(prepare, record->start));
+    if (!to->has_month) {
+        return error_set_reason(why, ERROR_INPUT, "bad_interval",
+                                "record %s of %s lies outside the years 1970 to 2199", record->id,
+                                record->source);
+    }
+    return 0;
+}
+
+/* Put the book's names in the place of the source's. */
+static int resolve(struct prepare *prepare, struct usage_record *record, struct batch *batch,
+                   struct batch_item *to, struct error *why)
+{
+    const struct catalog_project *project;
+
+    record->klass = catalog_resolve_class(prepare->options->conf, record->source, record->klass);
+    if (*record->project == '\0') {
+        return error_set_reason(why, ERROR_INPUT, "no_project", "record %s of %s names no project",
+                                record->id, record->source);
+    }
+    project = catalog_resolve_project(prepare->catalog, prepare->options->conf, record->source,
+                                      record->project);
+    if (project == NULL) {
+        return error_set_reason(
+            why, ERROR_INPUT, "unknown_project",
+            "record %s of %s: no project, alias or configured account is named '%s'", record->id,
+            record->source, record->project);
+    }
+    record->project = project->id;
+    to->line = batch_line(batch, to->source, project->id, record->klass);
+    return 0;
+}
+
+struct effect_sink {
+    struct batch *batch;
+    struct batch_item *item;
+};
+
+static int add_effect(void *context, const struct meter_use *use)
+{
+    struct effect_sink *sink = context;
+    struct batch_effect *effect = batch_effect(sink->batch);
+
+    if (effect == NULL) {
+        return 0; /* the batch has failed, and says so */
+    }
+    effect->meter = batch_meter(sink->batch, use->meter);
+    effect->month = use->month;
+    effect->is_held = use->is_held;
+    effect->amount = use->amount;
+    sink->item->effect_count++;
+    return 0;
+}
+
+static int rate(struct prepare *prepare, const struct usage_record *record, struct error *why)
+{
+    const struct catalog *catalog = prepare->catalog;
+    const struct policy *policy = policies_at(&catalog->policies, record->start);
+
+    if (rate_record(record, &catalog->cards, &catalog->calendar,
+                    policy != NULL ? policy->month_rule : MONTH_SPLIT, &prepare->charge,
+                    why) != 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < prepare->charge.slice_count; i++) {
+        if (!month_is_kept(prepare->charge.slices[i].month)) {
+            return error_set_reason(why, ERROR_INPUT, "bad_interval",
+                                    "record %s of %s belongs to a month outside the years 1970 to "
+                                    "2199",
+                                    record->id, record->source);
+        }
+    }
+    return 0;
+}
+
+static void take_slices(struct prepare *prepare, const struct usage_record *record,
+                        struct batch *batch, struct batch_item *to)
+{
+    const struct charge *charge = &prepare->charge;
+
+    to->slice = (uint32_t)batch->slices.count;
+    to->charge_row = batch->charges.length;
+    for (size_t i = 0; i < charge->slice_count; i++) {
+        const struct charge_slice *from = &charge->slices[i];
+        struct batch_slice *slice = batch_slice(batch);
+
+        if (slice == NULL) {
+            return;
+        }
+        *slice = (struct batch_slice){from->month, from->last, from->points, from->list_points};
+        batch_month(batch, from->month);
+        copy_add_charge(&batch->charges, &(struct copy_charge){
+                                             .month = from->month,
+                                             .card_no = to->card_no,
+                                             .rule = to->rule,
+                                             .last = from->last,
+                                             .points = from->points,
+                                             .list_points = from->list_points,
+                                             .project = record->project,
+                                             .user = record->user,
+                                             .klass = record->klass,
+                                         });
+    }
+    to->slice_count = (uint32_t)charge->slice_count;
+    to->charge_end = batch->charges.length;
+}
+
+/* The rows of a final record, to be sent as they are if it turns out to be new. */
+static int take_final(struct prepare *prepare, const struct usage_record *record,
+                      struct batch *batch, struct batch_item *to, struct error *why)
+{
+    struct effect_sink sink = {batch, to};
+
+    to->effect = (uint32_t)batch->effects.count;
+    if (meter_use_each(record, &prepare->charge.card->rules[prepare->charge.rule],
+                       &prepare->catalog->calendar, add_effect, &sink) != 0) {
+        return error_set_reason(why, ERROR_INPUT, "overflow",
+                                "record %s of %s: a meter times its time does not fit", record->id,
+                                record->source);
+    }
+    take_slices(prepare, record, batch, to);
+    batch_month(batch, to->month);
+    to->identity_row = batch->identities.length;
+    copy_add_identity(&batch->identities, record->id, to->content, to->month);
+    to->identity_end = batch->identities.length;
+    to->usage_row = batch->usages.length;
+    copy_add_usage(&batch->usages, record, record->project, record->klass, to->month);
+    to->usage_end = batch->usages.length;
+    return 0;
+}
+
+/* An accrual's record is kept in the source's names, so that it can be read again. */
+static void take_running(struct prepare *prepare, const struct usage_record *record,
+                         const char *project, const char *klass, struct batch *batch,
+                         struct batch_item *to)
+{
+    struct usage_record shown = *record;
+
+    shown.project = project;
+    shown.klass = klass;
+    if (!to->has_seen) {
+        shown.seen = INSTANT_NONE;
+    }
+    strbuf_clear(&prepare->text);
+    record_json_write(&shown, &prepare->catalog->zone, &prepare->text);
+    to->record = arena_copy(&batch->arena, prepare->text.data, prepare->text.length);
+    batch->failed = batch->failed || prepare->text.failed;
+}
+
+static int check_resolve_rate(struct prepare *prepare, struct usage_record *record,
+                              struct batch *batch, struct batch_item *to, struct error *why)
+{
+    const char *project = record->project;
+    const char *klass = record->klass;
+
+    if (check_record(prepare, record, to, why) != 0 ||
+        resolve(prepare, record, batch, to, why) != 0 || rate(prepare, record, why) != 0) {
+        return -1;
+    }
+    to->card_no = (int32_t)prepare->charge.card->number;
+    to->rule = prepare->charge.rule;
+    to->points = prepare->charge.points;
+    to->list_points = prepare->charge.list_points;
+    if (record->state == USAGE_RUNNING) {
+        take_running(prepare, record, project, klass, batch, to);
+        return 0;
+    }
+    return take_final(prepare, record, batch, to, why);
+}
+
+static bool is_amendable(const char *source)
+{
+    return strncmp(source, "slurm:", 6) == 0;
+}
+
+static int prepare_record(struct prepare *prepare, const struct import_item *item,
+                          struct batch *batch, struct batch_item *to, struct error *err)
+{
+    struct usage_record *record = item->record;
+    struct error why = {0};
+
+    to->kind = record->state == USAGE_FINAL ? BATCH_FINAL : BATCH_RUNNING;
+    to->source = batch_source(batch, record->source);
+    to->id = arena_string(&batch->arena, record->id);
+    to->user = arena_string(&batch->arena, record->user);
+    to->start = record->start;
+    to->end = record->end;
+    to->elapsed_us = elapsed_us(record);
+    to->has_seen = instant_is_set(record->seen);
+    if (!to->has_seen) {
+        record->seen = prepare->options->now;
+    }
+    to->seen = record->seen;
+    if (ingest_hash_content(prepare->hasher, record, to->content, err) != 0) {
+        return -1;
+    }
+    if (check_resolve_rate(prepare, record, batch, to, &why) != 0) {
+        if (why.code != ERROR_INPUT) {
+            *err = why;
+            return -1;
+        }
+        to->trouble = trouble_of(batch, &why);
+    }
+    if (to->trouble != NULL || !is_amendable(record->source)) {
+        to->raw = keep_raw(prepare, batch, item, "");
+    }
+    batch_chain(batch);
+    return 0;
+}
+
+int prepare_item(struct prepare *prepare, const struct import_item *item, struct batch *batch,
+                 struct error *err)
+{
+    struct batch_item *to = batch_item(batch);
+    int result = -1;
+
+    if (to == NULL) {
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    }
+    to->number = item->line;
+    switch (item->kind) {
+    case IMPORT_RECORD:
+        result = prepare_record(prepare, item, batch, to, err);
+        break;
+    case IMPORT_BAD:
+        result = prepare_bad(prepare, item, batch, to, err);
+        break;
+    case IMPORT_SKIPPED:
+        result = prepare_skipped(prepare, item, batch, to, err);
+        break;
+    }
+    if (result == 0 && (batch->failed || batch->arena.failed || batch->identities.failed ||
+                        batch->usages.failed || batch->charges.failed)) {
+        result = error_set(err, ERROR_INTERNAL, "out of memory");
+    }
+    return result;
+}
