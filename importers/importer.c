@@ -125,8 +125,9 @@ void item_begin(struct importer *importer, struct import_item *item, const char 
 }
 
 /* "line 12: …", or "element 12: …" where lines mean nothing. */
-__attribute__((format(printf, 3, 0))) static void
-set_detail(struct import_item *item, const char *unit, const char *format, va_list arguments)
+__attribute__((format(printf, 3, 0))) static void set_detail(struct import_item *item,
+                                                             const char *unit, const char *format,
+                                                             va_list arguments)
 {
     int used = snprintf(item->detail, sizeof item->detail, "%s %llu: ", unit,
                         (unsigned long long)item->line);
