@@ -156,6 +156,7 @@ CREATE TABLE ledger.grant_change (
     kind         text NOT NULL CHECK (kind IN ('revoke', 'extend')),
     points_micro bigint CHECK ((kind = 'revoke') = (points_micro IS NOT NULL) AND points_micro >= 0),
     valid_to     timestamptz CHECK ((kind = 'extend') = (valid_to IS NOT NULL)),
+    is_whole     boolean NOT NULL DEFAULT false,
     entry_id     bigint REFERENCES ledger.entry,
     changed_at   timestamptz NOT NULL,
     PRIMARY KEY (grant_id, n)
@@ -166,6 +167,7 @@ COMMENT ON COLUMN ledger.grant_change.n IS 'Order of its changes, from 1';
 COMMENT ON COLUMN ledger.grant_change.kind IS 'revoke: points taken back; extend: valid for longer';
 COMMENT ON COLUMN ledger.grant_change.points_micro IS 'Micro-points taken back';
 COMMENT ON COLUMN ledger.grant_change.valid_to IS 'New end of validity';
+COMMENT ON COLUMN ledger.grant_change.is_whole IS 'A revocation took all that remained';
 COMMENT ON COLUMN ledger.grant_change.entry_id IS 'The entry that booked a revocation';
 COMMENT ON COLUMN ledger.grant_change.changed_at IS 'When, by the process''s clock';
 
@@ -175,9 +177,9 @@ SELECT g.grant_id, g.project_id, g.share, g.fiscal_year, g.valid_from,
                   WHERE c.grant_id = g.grant_id AND c.kind = 'extend' ORDER BY c.n DESC LIMIT 1), g.valid_to) AS valid_to,
        g.points_micro AS granted_micro,
        g.points_micro - coalesce(r.points_micro, 0)::bigint AS points_micro,
-       r.points_micro IS NOT NULL AS is_revoked
+       coalesce(r.is_whole, false) AS is_revoked
   FROM ledger.project_grant g
-  LEFT JOIN LATERAL (SELECT sum(c.points_micro) AS points_micro FROM ledger.grant_change c
+  LEFT JOIN LATERAL (SELECT sum(c.points_micro) AS points_micro, bool_or(c.is_whole) AS is_whole FROM ledger.grant_change c
                       WHERE c.grant_id = g.grant_id AND c.kind = 'revoke') r ON true;
 COMMENT ON VIEW ledger.grant_now IS 'Grants with their changes applied';
 COMMENT ON COLUMN ledger.grant_now.grant_id IS 'The grant';
@@ -188,7 +190,7 @@ COMMENT ON COLUMN ledger.grant_now.valid_from IS 'Valid from (inclusive)';
 COMMENT ON COLUMN ledger.grant_now.valid_to IS 'Valid to (exclusive), after extensions';
 COMMENT ON COLUMN ledger.grant_now.granted_micro IS 'Micro-points as granted';
 COMMENT ON COLUMN ledger.grant_now.points_micro IS 'Micro-points net of what was revoked';
-COMMENT ON COLUMN ledger.grant_now.is_revoked IS 'Some of it was taken back by hand';
+COMMENT ON COLUMN ledger.grant_now.is_revoked IS 'All that remained was taken back by hand';
 
 CREATE VIEW ledger.grant_edge AS
 SELECT project_id, valid_from AS edge FROM ledger.project_grant

@@ -134,7 +134,7 @@ static int fill_grants(struct catalog_project *project, const struct catalog_row
             .points = row->points,
             .from = row->from,
             .to = row->to,
-            .revoked = row->is_revoked && points_is_zero(row->points),
+            .revoked = row->is_revoked,
         };
     }
     return 0;

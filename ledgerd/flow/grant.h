@@ -1,7 +1,8 @@
 /* grant - give a project points out of its share's pool, take them back, make them last longer.
  *
- * A grant belongs to the fiscal year that holds its `from`.  Net grants of a share and year never exceed its supply, plus
- * or minus what was lent, times the policy's over-grant factor: that is looked at under the booking lock.
+ * A grant belongs to the fiscal year that holds its `from`.  Net grants of a share and year never
+ * exceed its supply, plus or minus what was lent, times the policy's over-grant factor: that is
+ * looked at under the booking lock.
  */
 #ifndef LEDGERD_FLOW_GRANT_H
 #define LEDGERD_FLOW_GRANT_H
@@ -66,12 +67,14 @@ struct grant_infos {
     struct grant_info *grants; /* by id */
 };
 
-/* ERROR_ARGUMENT for points or an interval that cannot be (two fiscal years); ERROR_REFUSED with reason unknown_project,
- * project_closed, is_service, no_policy, unknown_share, over_pool (with the numbers), key_differs, too_many_grants. */
+/* ERROR_ARGUMENT for points or an interval that cannot be (two fiscal years); ERROR_REFUSED with
+ * reason unknown_project, project_closed, is_service, no_policy, unknown_share, over_pool (with the
+ * numbers), key_differs, too_many_grants. */
 int grant_make(struct store *store, const struct grant_request *request,
                struct grant_result *result, struct error *err);
 
-/* ERROR_REFUSED with reason unknown_grant, grant_over (expired, or nothing left), over_remaining (with the numbers). */
+/* ERROR_REFUSED with reason unknown_grant, grant_over (expired, or nothing left), over_remaining
+ * (with the numbers). */
 int grant_revoke(struct store *store, const struct grant_revoke_request *request,
                  struct grant_result *result, struct error *err);
 
