@@ -1,12 +1,14 @@
 /* One value replaced under many readers: nobody ever reads a value that was freed. */
-#include <cmocka.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+
+#include <cmocka.h>
 
 #include "ledgerd/base/current.h"
 
