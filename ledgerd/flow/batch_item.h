@@ -25,7 +25,7 @@ struct batch_line {
     /* set by the poster: */
     int32_t debit_account;
     int32_t credit_account;
-    uint32_t owner; /* index of its project among the poster's */
+    uint32_t owner; /* index of its project in the catalog as of then */
 };
 
 struct batch_slice { /* of a final record's charge */

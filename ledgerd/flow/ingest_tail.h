@@ -1,0 +1,60 @@
+/* ingest_tail - what the charges of a batch come to: transfers, roll-ups, draws, positions.
+ *
+ * First every charge and meter of the batch is added up in memory, then all is written set-wise, a
+ * handful of statements whatever the number of records.
+ */
+#ifndef LEDGERD_FLOW_INGEST_TAIL_H
+#define LEDGERD_FLOW_INGEST_TAIL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ledgerd/base/error.h"
+#include "ledgerd/core/posting.h"
+#include "ledgerd/flow/batch.h"
+#include "ledgerd/flow/catalog.h"
+#include "ledgerd/flow/tally.h"
+#include "ledgerd/store/store.h"
+#include "ledgerd/store/store_post.h"
+
+struct tail {               /* a zeroed one is empty */
+    struct batch *batch;    /* whose lines and names it uses */
+    struct posting posting; /* transfers */
+    int64_t *transfers;     /* number of each of its lines, 0 where nothing moves */
+    size_t transfer_capacity;
+    struct tally usages;           /* (month, line) -> points, list points, charges */
+    struct tally meters;           /* (line and meter, month and is_held) -> amount */
+    struct tally draws;            /* (owner, since) -> points */
+    const struct catalog *catalog; /* as of now, under the booking lock; borrowed */
+    struct instant *latest;        /* of each source, what was booked last; INSTANT_NONE */
+    size_t latest_capacity;
+    struct points total; /* of all charges */
+};
+
+void tail_release(struct tail *tail);
+
+/* Begin a batch: find the accounts of its lines in the catalog as of now, under the booking lock.
+ */
+int tail_begin(struct tail *tail, struct batch *batch, const struct catalog *catalog,
+               struct error *err);
+
+/* The same for lines that were added since. */
+int tail_resolve(struct tail *tail, struct error *err);
+
+/* Add a charge of a line.  *posted gets the number that tail_transfer takes once transfers are
+ * posted. */
+int tail_charge(struct tail *tail, uint32_t line, const struct batch_slice *slice, size_t *posted,
+                struct error *err);
+
+/* Add to the roll-up of meters, and to what is known of the source. */
+int tail_meter(struct tail *tail, uint32_t line, uint32_t meter, struct month month, bool is_held,
+               __int128 amount, struct error *err);
+void tail_booked(struct tail *tail, uint32_t source, struct instant end);
+
+/* Post the transfers, with everything that is kept beside them; then the rest. */
+int tail_post(struct tail *tail, struct store *store, struct instant now,
+              struct number_block *numbers, struct error *err);
+int64_t tail_transfer(const struct tail *tail, size_t posted);
+int tail_write(struct tail *tail, struct store *store, struct error *err);
+
+#endif
