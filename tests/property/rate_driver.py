@@ -1,7 +1,7 @@
 """Runs the C rating driver: many cases in, as many answers out.
 
-The driver is build/tests/property/rate_driver; LEDGER_BUILD names another build
-tree (a sanitizer's, say).
+The driver is build/tests/property/rate_driver; LEDGER_BUILD names another build tree, a
+sanitizer's, say.
 """
 
 import json
@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILD = os.environ.get("LEDGER_BUILD", "build")
+BUILD = os.path.relpath(ROOT / os.environ.get("LEDGER_BUILD", "build"), ROOT)
 TARGET = f"{BUILD}/tests/property/rate_driver"
 BUILD_TIMEOUT_SECONDS = 600
 RUN_TIMEOUT_SECONDS = 120
