@@ -1,0 +1,405 @@
+/* Filling the matrix of shares and months: one reading of each roll-up, exact sums, each cell
+ * rounded once at the end. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledgerd/flow/report_share.h"
+#include "ledgerd/store/store_report.h"
+#include "ledgerd/store/store_report_share.h"
+
+enum { SHARES_MAX = 2 * POLICY_SHARES_MAX }; /* those in force, and those that were once */
+
+struct service_use { /* of one inference service */
+    const struct catalog_project *service;
+    struct unit_seconds gpu[REPORT_MONTHS_MAX];
+    struct points list[REPORT_MONTHS_MAX][SHARES_MAX]; /* of the tokens that it served */
+};
+
+struct gathering {
+    struct report_shares *out;
+    struct month current;
+    struct period months[REPORT_MONTHS_MAX];
+    char supply_id[POLICY_NAME_BYTES];     /* entry whose rows are being read */
+    struct exact entry[REPORT_MONTHS_MAX]; /* its device hours by month */
+    struct exact nominal[REPORT_MONTHS_MAX];
+    struct exact offered[SHARES_MAX][REPORT_MONTHS_MAX];
+    struct exact capacity;    /* GPU hours of the fiscal year's entries */
+    struct points gpu_minted; /* points minted for them */
+    struct unit_seconds used[SHARES_MAX][REPORT_MONTHS_MAX];
+    size_t service_count;
+    struct service_use *services;
+};
+
+static int overflow(struct error *err)
+{
+    return error_set(err, ERROR_INTERNAL, "a sum of the report does not fit");
+}
+
+static int add(struct points *sum, struct points more, struct error *err)
+{
+    return points_add(*sum, more, sum) == POINTS_OK ? 0 : overflow(err);
+}
+
+/* The policy in force in a month's last instant, else the book's first. */
+static const struct policy *policy_of(const struct catalog *catalog, struct month month)
+{
+    struct instant last = {calendar_month(&catalog->calendar, month).to.us - 1};
+    const struct policy *policy = policies_at(&catalog->policies, last);
+    return policy != NULL ? policy : catalog->policies.policies[0];
+}
+
+/* The share's row, made if it is new; -1 if there are too many. */
+static ptrdiff_t share_row(struct report_shares *out, const char *share, struct error *err)
+{
+    for (size_t i = 0; i < out->share_count; i++) {
+        if (strcmp(out->shares[i].share, share) == 0) {
+            return (ptrdiff_t)i;
+        }
+    }
+    if (out->share_count == SHARES_MAX) {
+        return error_set(err, ERROR_INTERNAL, "more than %d shares in one fiscal year", SHARES_MAX);
+    }
+    struct report_share_row *row = &out->shares[out->share_count];
+    strncat(row->share, share, sizeof row->share - 1);
+    row->promise = policy_share(out->policy, share);
+    return (ptrdiff_t)out->share_count++;
+}
+
+static int supply_entry_begin(struct gathering *g, const struct report_supply *row,
+                              struct error *err)
+{
+    struct decimal count;
+    struct decimal hours;
+    struct exact whole;
+    if (decimal_parse(row->count, strlen(row->count), &count) < 0 ||
+        decimal_parse(row->hours, strlen(row->hours), &hours) < 0) {
+        return error_set(err, ERROR_INTERNAL, "supply %s: count or hours cannot be read", row->id);
+    }
+    g->supply_id[0] = '\0';
+    strncat(g->supply_id, row->id, sizeof g->supply_id - 1);
+    exact_init(&whole);
+    exact_set_decimal(&whole, count);
+    exact_multiply_decimal(&whole, hours);
+    exact_add(&g->capacity, &whole);
+    for (size_t m = 0; m < g->out->month_count; m++) {
+        struct instant from = instant_max(row->from, g->months[m].from);
+        struct instant to = instant_min(row->to, g->months[m].to);
+        exact_set(&g->entry[m], &whole);
+        exact_multiply_i64(&g->entry[m], to.us > from.us ? to.us - from.us : 0);
+        exact_divide_i64(&g->entry[m], row->to.us - row->from.us);
+        exact_add(&g->nominal[m], &g->entry[m]);
+    }
+    exact_release(&whole);
+    return add(&g->gpu_minted, row->minted, err);
+}
+
+static int supply_take(void *context, const struct report_supply *row, struct error *err)
+{
+    struct gathering *g = context;
+    struct decimal fraction;
+    ptrdiff_t s = share_row(g->out, row->share, err);
+    if (s < 0 || add(&g->out->shares[s].supply, row->points, err) < 0) {
+        return -1;
+    }
+    if (strcmp(row->resource, "gpu") != 0) {
+        return 0;
+    }
+    if (strcmp(row->id, g->supply_id) != 0 && supply_entry_begin(g, row, err) < 0) {
+        return -1;
+    }
+    if (decimal_parse(row->fraction, strlen(row->fraction), &fraction) < 0) {
+        return error_set(err, ERROR_INTERNAL, "supply %s: fraction of %s cannot be read", row->id,
+                         row->share);
+    }
+    for (size_t m = 0; m < g->out->month_count; m++) {
+        struct exact part;
+        exact_init(&part);
+        exact_set(&part, &g->entry[m]);
+        exact_multiply_decimal(&part, fraction);
+        exact_add(&g->offered[s][m], &part);
+        exact_release(&part);
+    }
+    return 0;
+}
+
+static int move_take(void *context, const struct report_share_move *row, struct error *err)
+{
+    struct gathering *g = context;
+    ptrdiff_t s = share_row(g->out, row->share, err);
+    struct points back;
+    if (s < 0 || points_subtract(POINTS_ZERO, row->points, &back) != POINTS_OK) {
+        return s < 0 ? -1 : overflow(err);
+    }
+    struct report_cell *cell = &g->out->shares[s].cells[row->month.number - g->out->first.number];
+    if (!row->is_pool) {
+        bool is_spent = strcmp(row->kind, "charge") == 0 || strcmp(row->kind, "refund") == 0;
+        return is_spent ? add(&cell->spent, back, err) : 0;
+    }
+    if (strcmp(row->kind, "grant") == 0 || strcmp(row->kind, "revoke") == 0) {
+        return add(&cell->granted, back, err);
+    }
+    return strcmp(row->kind, "lend") == 0 ? add(&cell->lent, row->points, err) : 0;
+}
+
+static struct service_use *service_of(struct gathering *g, const struct catalog_project *service,
+                                      struct error *err)
+{
+    for (size_t i = 0; i < g->service_count; i++) {
+        if (g->services[i].service == service) {
+            return &g->services[i];
+        }
+    }
+    struct service_use *more = reallocarray(g->services, g->service_count + 1, sizeof *g->services);
+    if (more == NULL) {
+        error_set(err, ERROR_INTERNAL, "out of memory for services");
+        return NULL;
+    }
+    g->services = more;
+    g->services[g->service_count] = (struct service_use){.service = service};
+    return &g->services[g->service_count++];
+}
+
+static int usage_take(void *context, const struct report_share_usage *row, struct error *err)
+{
+    struct gathering *g = context;
+    size_t m = (size_t)(row->month.number - g->out->first.number);
+    struct unit_seconds gpu;
+    if (unit_seconds_parse(row->gpu_seconds, &gpu) < 0) {
+        return error_set(err, ERROR_INTERNAL, "GPU seconds of %s %s: cannot be read: %s",
+                         row->source, row->klass, row->gpu_seconds);
+    }
+    if (row->share[0] == '\0') {
+        const struct catalog_project *own = catalog_project(g->out->catalog, row->service);
+        struct service_use *use = own != NULL ? service_of(g, own, err) : NULL;
+        if (own != NULL && use == NULL) {
+            return -1;
+        }
+        return use == NULL || unit_seconds_add(&use->gpu[m], gpu) == 0 ? 0 : overflow(err);
+    }
+    ptrdiff_t s = share_row(g->out, row->share, err);
+    if (s < 0 || unit_seconds_add(&g->used[s][m], gpu) < 0) {
+        return s < 0 ? -1 : overflow(err);
+    }
+    const struct catalog_project *served = catalog_service(g->out->catalog, row->source,
+                                                           row->klass);
+    if (served == NULL) {
+        return 0;
+    }
+    struct service_use *use = service_of(g, served, err);
+    return use == NULL ? -1 : add(&use->list[m][s], row->list_points, err);
+}
+
+static int accrued_take(void *context, const char *project, struct points accrued,
+                        struct error *err)
+{
+    struct gathering *g = context;
+    const struct catalog_project *known = catalog_project(g->out->catalog, project);
+    size_t m = (size_t)(g->current.number - g->out->first.number);
+    if (known == NULL || known->share == NULL || m >= g->out->month_count) {
+        return 0;
+    }
+    ptrdiff_t s = share_row(g->out, known->share, err);
+    return s < 0 ? -1 : add(&g->out->shares[s].cells[m].accrued, accrued, err);
+}
+
+/* A share's part of a service's month as a fraction: of the list points that it served, or of the
+ * policy while nobody asked it anything. */
+static void service_weight(const struct gathering *g, const struct service_use *use, size_t m,
+                           size_t s, int64_t list_whole, struct exact *weight)
+{
+    if (list_whole > 0) {
+        int64_t list = use->list[m][s].micro > 0 ? use->list[m][s].micro : 0;
+        exact_set_i64(weight, list);
+        exact_divide_i64(weight, list_whole);
+        return;
+    }
+    const struct policy *policy = policy_of(g->out->catalog,
+                                            (struct month){g->out->first.number + (int)m});
+    const struct policy_share *share = policy_share(policy, g->out->shares[s].share);
+    exact_set_decimal(weight, share != NULL ? share->fraction : DECIMAL_ZERO);
+}
+
+/* Divide a service's GPU hours of a month over the shares: as differences of rounded cumulative
+ * hours, so that the parts add up to the whole. */
+static int service_divide(struct gathering *g, const struct service_use *use, size_t m,
+                          struct error *err)
+{
+    struct exact weight;
+    struct exact sum;
+    struct exact due;
+    struct hours before = {0};
+    int64_t whole = 0;
+    int result = 0;
+
+    for (size_t s = 0; s < g->out->share_count; s++) {
+        int64_t list = use->list[m][s].micro;
+        if (list > 0 && __builtin_add_overflow(whole, list, &whole)) {
+            return overflow(err);
+        }
+    }
+    exact_init(&weight);
+    exact_init(&sum);
+    exact_init(&due);
+    for (size_t s = 0; result == 0 && s < g->out->share_count; s++) {
+        struct hours until;
+        service_weight(g, use, m, s, whole, &weight);
+        exact_add(&sum, &weight);
+        exact_set_i64(&due, 0);
+        hours_add_exact(&due, use->gpu[m]);
+        exact_multiply(&due, &sum);
+        struct report_cell *cell = &g->out->shares[s].cells[m];
+        if (hours_round(&due, &until) < 0 ||
+            hours_add(&cell->service, (struct hours){until.micro - before.micro}) < 0) {
+            result = overflow(err);
+        }
+        before = until;
+    }
+    exact_release(&weight);
+    exact_release(&sum);
+    exact_release(&due);
+    return result;
+}
+
+/* Points as the GPU hours that they were minted from. */
+static void points_to_hours(const struct gathering *g, struct points points, struct exact *hours)
+{
+    exact_set_i64(hours, 0);
+    if (g->gpu_minted.micro > 0) {
+        exact_set_i64(hours, points.micro);
+        exact_multiply(hours, &g->capacity);
+        exact_divide_i64(hours, g->gpu_minted.micro);
+    }
+}
+
+static int cell_round(const struct gathering *g, size_t s, size_t m, struct error *err)
+{
+    struct report_cell *cell = &g->out->shares[s].cells[m];
+    struct exact hours;
+    int result = 0;
+    exact_init(&hours);
+    result |= hours_round(&g->nominal[m], &cell->nominal);
+    points_to_hours(g, cell->lent, &hours);
+    exact_add(&hours, &g->offered[s][m]);
+    result |= hours_round(&hours, &cell->offered);
+    points_to_hours(g, cell->granted, &hours);
+    result |= hours_round(&hours, &cell->granted_hours);
+    cell->used = hours_from_unit_seconds(g->used[s][m]);
+    exact_release(&hours);
+    return result < 0 ? overflow(err) : 0;
+}
+
+static int cells_finish(struct gathering *g, struct error *err)
+{
+    for (size_t m = 0; m < g->out->month_count; m++) {
+        for (size_t s = 0; s < g->out->share_count; s++) {
+            if (cell_round(g, s, m, err) < 0) {
+                return -1;
+            }
+        }
+        for (size_t i = 0; i < g->service_count; i++) {
+            if (service_divide(g, &g->services[i], m, err) < 0) {
+                return -1;
+            }
+        }
+    }
+    return 0;
+}
+
+/* Rows of every policy that is in force in one of the months: of the last one first. */
+static int rows_begin(struct gathering *g, struct error *err)
+{
+    struct report_shares *out = g->out;
+    for (size_t m = out->month_count; m-- > 0;) {
+        struct month month = {out->first.number + (int)m};
+        const struct policy *policy = policy_of(out->catalog, month);
+        g->months[m] = calendar_month(&out->catalog->calendar, month);
+        for (size_t i = 0; i < policy->share_count; i++) {
+            if (share_row(out, policy->shares[i].name, err) < 0) {
+                return -1;
+            }
+        }
+    }
+    return 0;
+}
+
+static void exacts_init(struct gathering *g)
+{
+    exact_init(&g->capacity);
+    for (size_t m = 0; m < REPORT_MONTHS_MAX; m++) {
+        exact_init(&g->entry[m]);
+        exact_init(&g->nominal[m]);
+        for (size_t s = 0; s < SHARES_MAX; s++) {
+            exact_init(&g->offered[s][m]);
+        }
+    }
+}
+
+static void gathering_destroy(struct gathering *g)
+{
+    exact_release(&g->capacity);
+    for (size_t m = 0; m < REPORT_MONTHS_MAX; m++) {
+        exact_release(&g->entry[m]);
+        exact_release(&g->nominal[m]);
+        for (size_t s = 0; s < SHARES_MAX; s++) {
+            exact_release(&g->offered[s][m]);
+        }
+    }
+    free(g->services);
+    free(g);
+}
+
+static int shares_read(struct store *store, struct gathering *g, struct error *err)
+{
+    struct report_shares *out = g->out;
+    struct month last = {out->first.number + (int)out->month_count - 1};
+    if (rows_begin(g, err) < 0 ||
+        store_report_supply(store, out->fiscal_year, supply_take, g, err) < 0 ||
+        store_report_share_moves(store, out->first, last, move_take, g, err) < 0 ||
+        store_report_share_usage(store, out->first, last, usage_take, g, err) < 0 ||
+        store_report_accrued(store, accrued_take, g, err) < 0) {
+        return -1;
+    }
+    return cells_finish(g, err);
+}
+
+int report_shares_gather(struct store *store, const struct catalog *catalog, struct month last,
+                         struct month current, struct report_shares *shares, struct error *err)
+{
+    if (catalog->policies.count == 0) {
+        return error_set_reason(err, ERROR_REFUSED, "no_policy",
+                                "there is no policy in the book yet: ledgerctl policy apply FILE");
+    }
+    int year = calendar_fiscal_year_of_month(&catalog->calendar, last);
+    struct month first = calendar_fiscal_year_first_month(&catalog->calendar, year);
+    struct report_shares out = {
+        .catalog = catalog,
+        .policy = policy_of(catalog, last),
+        .fiscal_year = year,
+        .first = first,
+        .month_count = (size_t)(last.number - first.number + 1),
+        .shares = calloc(SHARES_MAX, sizeof *out.shares),
+    };
+    struct gathering *g = calloc(1, sizeof *g);
+    if (g == NULL || out.shares == NULL) {
+        free(g);
+        free(out.shares);
+        return error_set(err, ERROR_INTERNAL, "out of memory for the shares");
+    }
+    g->out = &out;
+    g->current = current;
+    exacts_init(g);
+    int result = shares_read(store, g, err);
+    gathering_destroy(g);
+    if (result < 0) {
+        free(out.shares);
+        return -1;
+    }
+    *shares = out;
+    return 0;
+}
+
+void report_shares_release(struct report_shares *shares)
+{
+    free(shares->shares);
+    *shares = (struct report_shares){0};
+}
