@@ -388,11 +388,12 @@ static json_int_t meter_count_of(const struct usage_record *record, const char *
 }
 
 /* True if one of the ways in which the provider counts gives what the record says. The providers' input
- * tokens include cached ones, the ledger's two meters are disjoint. */
+ * tokens include cached ones, the ledger's meters are disjoint. */
 static int provider_agrees(json_t *ways, const struct usage_record *record)
 {
     json_int_t input = meter_count_of(record, "input_tokens") +
-                       meter_count_of(record, "cached_input_tokens");
+                       meter_count_of(record, "cached_input_tokens") +
+                       meter_count_of(record, "cache_write_input_tokens");
     json_int_t output = meter_count_of(record, "output_tokens");
     size_t i;
     json_t *way;
