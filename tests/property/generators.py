@@ -543,16 +543,15 @@ BAD_DECIMALS = ("-1", 1.5, "1e3", "", " 1", "1 ", "0x10", "1,5", "1234567890123"
 def bad_card_change(rng, one):
     rule = rng.choice(one["rules"])
     bad = rng.choice(BAD_DECIMALS)
-    stated = "" if bad is None else bad  # null where a member may be absent could mean that it is
     change = rng.randrange(12)
     if change == 0:
-        one["rounding"] = rounding(rng) | {"places": rng.choice((7, -1, "six", 2.5))}
+        one["rounding"] = rounding(rng) | {"places": rng.choice((7, -1, "six", 2.5, None))}
     elif change == 1:
-        one["rounding"] = rounding(rng) | {"mode": rng.choice(("bankers", "", "HALF_UP", 4))}
+        one["rounding"] = rounding(rng) | {"mode": rng.choice(("bankers", "", "HALF_UP", 4, None))}
     elif change == 2:
         rule["per_hour"], rule["per_million"] = {"gpu": "1"}, {"shots": "1", "gpu": "1"}
     elif change == 3:
-        rule["discount"] = rng.choice((stated, "1.000000001", "2"))
+        rule["discount"] = rng.choice((bad, "1.000000001", "2"))
     elif change == 4:
         rule["per_hour"] = {"gpu": bad}
     elif change == 5:
@@ -568,7 +567,7 @@ def bad_card_change(rng, one):
     elif change == 10:
         rule["factors"] = rng.choice(({"user": {"*": "1"}}, {"attributes.": {"*": "1"}}, {"qos": {}}, []))
     else:
-        rule["basis"] = {rng.choice(("elapsed", "requested", "min_seconds")): stated}
+        rule["basis"] = {rng.choice(("elapsed", "requested", "min_seconds")): bad}
 
 
 def family_bad_cards(rng):
