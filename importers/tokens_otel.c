@@ -201,23 +201,23 @@ static int give_span(struct importer *importer, uint32_t span, struct import_ite
     struct scan_doc *doc = &importer->items.doc;
     struct token_usage usage;
     struct counts_error what;
+    enum counts_status status;
 
     if (scan_type(doc, span) != SCAN_OBJECT) {
         return item_bad(importer, item, "malformed", "a span must be an object");
     }
     token_usage_init(&usage);
+    status = read_counts(doc, span, &usage.counts, &what);
+    if (status == COUNTS_NONE) {
+        return item_skip(item, "no_usage", "the span counts no tokens");
+    }
     if (read_time(importer, span, "startTimeUnixNano", "start_time", &usage.start) != 0 ||
         read_time(importer, span, "endTimeUnixNano", "end_time", &usage.end) != 0) {
         return item_bad(importer, item, "malformed", "the span's start or end is not a time");
     }
     read_identity(importer, span, &usage);
-    switch (read_counts(doc, span, &usage.counts, &what)) {
-    case COUNTS_BAD:
+    if (status == COUNTS_BAD) {
         return item_bad(importer, item, "malformed", "%s", what.text);
-    case COUNTS_NONE:
-        return item_skip(item, "no_usage", "the span counts no tokens");
-    case COUNTS_READ:
-        break;
     }
     read_names(doc, span, &usage);
     return tokens_normalise(importer, &usage, item);
