@@ -56,10 +56,11 @@ int error_prefix(struct error *err, const char *format, ...)
         return -1;
     }
     va_start(arguments, format);
-    vsnprintf(prefix, sizeof prefix - 3, format, arguments);
+    vsnprintf(prefix, sizeof prefix - 2, format, arguments);
     va_end(arguments);
-    strcat(prefix, ": ");
     length = strlen(prefix);
+    memcpy(prefix + length, ": ", 2);
+    length += 2;
     memmove(err->text + length, err->text, sizeof err->text - length);
     memcpy(err->text, prefix, length);
     err->text[sizeof err->text - 1] = '\0';

@@ -66,7 +66,7 @@ static int section_read(struct ini *ini, char *line, struct error *err)
         return ini_error(ini, err, "a section is written [name]");
     }
     line[length - 1] = '\0';
-    strcpy(ini->section, trim(line + 1));
+    snprintf(ini->section, sizeof ini->section, "%s", trim(line + 1));
     return 0;
 }
 

@@ -29,6 +29,7 @@ void strbuf_clear(struct strbuf *buf);   /* length 0, keeps the memory and clear
 /* Make room for `more` bytes beyond length. Returns the free space, or NULL (failed). */
 char *strbuf_reserve(struct strbuf *buf, size_t more);
 
+/* Append bytes, a string, one character, formatted text. */
 void strbuf_add(struct strbuf *buf, const void *bytes, size_t length);
 void strbuf_add_string(struct strbuf *buf, const char *string);
 void strbuf_add_char(struct strbuf *buf, char c);

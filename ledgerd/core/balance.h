@@ -73,6 +73,7 @@ ptrdiff_t balance_segment_of(const struct instant *edges, size_t edge_count, str
  * INSTANT_NEVER if none. */
 struct instant balance_next_edge(const struct balance_position *position, struct instant at);
 
+/* Where the grant stands at `at`; its name in JSON. */
 enum grant_state grant_state_at(const struct balance_grant *grant, struct instant at);
 const char *grant_state_text(enum grant_state state);
 

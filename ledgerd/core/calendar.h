@@ -27,6 +27,7 @@ struct period { /* [from, to) */
 
 enum { MONTH_TEXT_BYTES = 16 };
 
+/* The month that holds t; the interval of a month; the interval of the day that holds t. */
 struct month calendar_month_of(const struct calendar *calendar, struct instant t);
 struct period calendar_month(const struct calendar *calendar, struct month month);
 struct period calendar_day_of(const struct calendar *calendar, struct instant t);

@@ -26,6 +26,7 @@ int decimal_parse(const char *text, size_t length, struct decimal *value);
 /* From an integer below 10^12. Returns 0 or -1. */
 int decimal_from_u64(unsigned long long integer, struct decimal *value);
 
+/* Comparisons by value; decimal_compare gives -1, 0 or 1. */
 bool decimal_is_zero(struct decimal value);
 bool decimal_equal(struct decimal a, struct decimal b);
 int decimal_compare(struct decimal a, struct decimal b);

@@ -31,11 +31,13 @@ struct exact {
 void exact_init(struct exact *x);    /* 0 */
 void exact_release(struct exact *x); /* frees the big form; x may be initialised again */
 
+/* x = from, whatever form x has; the value as a rational. */
 void exact_set(struct exact *x, const struct exact *from);
 void exact_set_i64(struct exact *x, int64_t value);
 void exact_set_decimal(struct exact *x, struct decimal value);
 void exact_set_points(struct exact *x, struct points value); /* in points, not micro-points */
 
+/* Arithmetic; y may be x. exact_compare and exact_sign give -1, 0 or 1. */
 void exact_add(struct exact *x, const struct exact *y);      /* x += y */
 void exact_subtract(struct exact *x, const struct exact *y); /* x -= y */
 void exact_multiply(struct exact *x, const struct exact *y);

@@ -55,6 +55,7 @@ void posting_clear(struct posting *posting); /* keeps memory */
  * with nothing added. */
 ptrdiff_t posting_add(struct posting *posting, const struct posting_key *key, struct points points);
 
+/* "mint", "charge": its name in SQL and JSON. */
 const char *transfer_kind_text(enum transfer_kind kind);
 
 #endif

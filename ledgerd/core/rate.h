@@ -76,6 +76,7 @@ int rate_explain(const struct usage_record *record, const struct ratecards *card
  * mem_gib, node. */
 bool rate_meter_is_standard(const char *name);
 
+/* "split" and so on, as policies name the rules. month_rule_parse returns 0 or -1. */
 const char *month_rule_text(enum month_rule rule);
 int month_rule_parse(const char *text, size_t length, enum month_rule *rule);
 

@@ -4,8 +4,9 @@
  * different records run together into the same bytes, and a decimal is its mantissa and scale,
  * which are unique for a value:
  *
- *      version | project | user | class | start end | state basis | outcome | elapsed? | requested
- *              | submitted | qos | meters: count, (name, quantity)... | attributes: count, (name, value)...
+ *      version | project | user | class | start | end | state | basis | outcome
+ *              | elapsed given? | elapsed | requested | submitted | qos
+ *              | meter count, (name, quantity)... | attribute count, (name, value)...
  *
  * Numbers are little-endian on every machine. What is kept by hash in a book depends on this
  * layout: another layout needs another version byte.

@@ -19,7 +19,7 @@ static int read_name(const struct doc *doc, char *field, size_t size, struct err
     if (strlen(text) >= size) {
         return doc_error(doc, err, "is longer than %zu bytes", size - 1);
     }
-    strcpy(field, text);
+    memcpy(field, text, strlen(text) + 1);
     return 0;
 }
 
@@ -179,7 +179,7 @@ static int read_exhausted(const struct doc *doc, struct policy *policy, struct e
     struct doc slurm = doc_member(doc, "slurm");
     int choice;
 
-    strcpy(policy->exhausted_slurm, "deny");
+    memcpy(policy->exhausted_slurm, "deny", sizeof "deny");
     if ((doc_is_there(doc) && doc_check_keys(doc, known, err) != 0) ||
         (doc_is_there(&slurm) &&
          read_name(&slurm, policy->exhausted_slurm, sizeof policy->exhausted_slurm, err) != 0) ||
