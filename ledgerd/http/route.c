@@ -19,6 +19,7 @@ const struct route routes[] = {
     {"GET", "/v1/projects/{project}/statement", ROUTE_DATABASE, handle_project_statement},
     {"GET", "/v1/projects/{project}/transfers", ROUTE_DATABASE, handle_project_transfers},
     {"GET", "/v1/shares", ROUTE_DATABASE, handle_shares},
+    {"GET", "/v1/reports/monthly", ROUTE_DATABASE, handle_report_monthly},
     {"GET", "/v1/records", ROUTE_DATABASE, handle_records},
 };
 

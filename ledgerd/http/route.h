@@ -35,8 +35,9 @@ route_handler handle_check, handle_checks, handle_decision;            /* checks
 route_handler handle_authz;                                            /* authz.c */
 route_handler handle_usage_post;                                       /* usage.c */
 route_handler handle_projects, handle_project, handle_project_balance; /* projects.c */
-route_handler handle_project_usage, handle_project_statement, handle_project_transfers;
-route_handler handle_shares;  /* shares.c */
-route_handler handle_records; /* records.c */
+route_handler handle_project_transfers;
+route_handler handle_project_usage;                                           /* project_usage.c */
+route_handler handle_project_statement, handle_shares, handle_report_monthly; /* reports.c */
+route_handler handle_records;                                                 /* records.c */
 
 #endif
