@@ -11,7 +11,11 @@
 
 #include "ledgerd/http/request.h"
 
-enum route_place { ROUTE_MEMORY, ROUTE_DATABASE };
+enum route_place {
+    ROUTE_MEMORY, /* answered from memory, at once */
+    ROUTE_READ,   /* by a worker, from one snapshot, as ledger_report */
+    ROUTE_WRITE,  /* by a worker, as ledger_daemon */
+};
 
 typedef void route_handler(struct request *request, struct reply *reply);
 

@@ -41,10 +41,11 @@ static struct request *take_request(struct workers *workers)
 }
 
 /* A connection that works: the one at hand, mended, or a new one. */
-static int have_store(const char *conninfo, struct store **store, struct error *err)
+static int have_store(const char *conninfo, enum store_role role, struct store **store,
+                      struct error *err)
 {
     if (*store == NULL) {
-        *store = store_open(conninfo, STORE_DAEMON, err);
+        *store = store_open(conninfo, role, err);
         return *store == NULL ? -1 : 0;
     }
     return store_is_connected(*store) ? 0 : store_reconnect(*store, err);
@@ -53,14 +54,17 @@ static int have_store(const char *conninfo, struct store **store, struct error *
 static void *worker_run(void *argument)
 {
     struct workers *workers = argument;
-    struct store *store = NULL;
+    struct store *reader = NULL;
+    struct store *writer = NULL;
     struct request *request;
 
     while ((request = take_request(workers)) != NULL) {
         struct error err = {0};
+        bool writes = request->route->place == ROUTE_WRITE;
+        struct store **store = writes ? &writer : &reader;
 
-        if (have_store(workers->conninfo, &store, &err) == 0) {
-            request->store = store;
+        if (have_store(workers->conninfo, writes ? STORE_DAEMON : STORE_REPORT, store, &err) == 0) {
+            request->store = *store;
             request->route->handle(request, &request->reply);
             request->store = NULL;
         } else {
@@ -68,7 +72,8 @@ static void *worker_run(void *argument)
         }
         workers->done(request);
     }
-    store_close(store);
+    store_close(writer);
+    store_close(reader);
     return NULL;
 }
 

@@ -1,4 +1,4 @@
-/* workers - threads with a database connection each, for the requests that need one.
+/* workers - threads with database connections of their own, for the requests that need one.
  *
  * The server's thread suspends the connection and queues the request; a worker runs its handler and
  * resumes the connection.  The queue is bounded: past it the answer is 503 at once, so that a slow
