@@ -139,17 +139,18 @@ int store_quarantine_known(struct store *store, const struct quarantine_entry *c
     if (columns_fill(&columns, entries, count, err) != 0) {
         return -1;
     }
-    query_init(&query, "SELECT k.i, q.state, q.raw_hash = k.hash "
-                       "FROM unnest($1, $2, $3) WITH ORDINALITY k(source, id, hash, i) "
+    query_init(&query, "SELECT k.i, q.state, q.raw_hash = k.hash, q.reason = k.reason "
+                       "FROM unnest($1, $2, $3, $4) WITH ORDINALITY k(source, id, hash, reason, i) "
                        "JOIN ledger.quarantine q ON q.source = k.source AND q.id = k.id "
                        "WHERE q.id <> '' "
-                       "UNION ALL SELECT k.i, q.state, true "
-                       "FROM unnest($1, $2, $3) WITH ORDINALITY k(source, id, hash, i) "
+                       "UNION ALL SELECT k.i, q.state, true, q.reason = k.reason "
+                       "FROM unnest($1, $2, $3, $4) WITH ORDINALITY k(source, id, hash, reason, i) "
                        "JOIN ledger.quarantine q ON q.source = k.source AND q.raw_hash = k.hash "
                        "WHERE k.id = '' AND q.id = ''");
     query_text_array(&query, columns.texts[0], count);
     query_text_array(&query, columns.texts[1], count);
     query_uuid_array(&query, columns.hashes, count);
+    query_text_array(&query, columns.texts[4], count);
     columns_release(&columns);
     if (query_run(store, &query, &rows, NULL, err) != 0) {
         return -1;
@@ -159,6 +160,7 @@ int store_quarantine_known(struct store *store, const struct quarantine_entry *c
             .found = true,
             .state = state_of(rows_text(&rows, row, 1)),
             .same_raw = rows_bool(&rows, row, 2),
+            .same_reason = rows_bool(&rows, row, 3),
         };
     }
     rows_release(&rows);
@@ -257,6 +259,21 @@ int store_quarantine_resolve(struct store *store, const char *const *sources,
                        "AND q.id = k.id AND q.id <> '' AND q.state = 'open'");
     query_text_array(&query, sources, count);
     query_text_array(&query, ids, count);
+    query_instant(&query, now);
+    return query_run(store, &query, NULL, NULL, err);
+}
+
+int store_quarantine_resolve_numbers(struct store *store, const int64_t *numbers, size_t count,
+                                     struct instant now, struct error *err)
+{
+    struct query query;
+
+    if (count == 0) {
+        return 0;
+    }
+    query_init(&query, "UPDATE ledger.quarantine SET state = 'resolved', ended_at = $2 "
+                       "WHERE n = ANY ($1) AND state = 'open'");
+    query_i64_array(&query, numbers, count);
     query_instant(&query, now);
     return query_run(store, &query, NULL, NULL, err);
 }

@@ -17,8 +17,8 @@
 
 enum quarantine_state { QUARANTINE_OPEN, QUARANTINE_RESOLVED, QUARANTINE_DISMISSED };
 
-struct
-    quarantine_entry { /* strings are owned by the entry when it was read, borrowed when it is written */
+struct quarantine_entry { /* strings are owned by the entry when it was read, borrowed when it is
+                             written */
     int64_t n;
     char *source;
     char *id; /* "" if the text has none that can be read */
@@ -45,14 +45,16 @@ struct quarantine_list {
 struct quarantine_known { /* what the book holds about an entry that is to be written */
     bool found;
     enum quarantine_state state;
-    bool same_raw; /* its text is the same */
+    bool same_raw;    /* its text is the same */
+    bool same_reason; /* and so is what is wrong with it */
 };
 
 /* What is known of each entry (by source and id, else by source and raw_hash): known[count]. */
 int store_quarantine_known(struct store *store, const struct quarantine_entry *const *entries,
                            size_t count, struct quarantine_known *known, struct error *err);
 
-/* Insert or replace, each in its `state`; keys must differ.  `since` of an entry that is there stays. */
+/* Insert or replace, each in its `state`; keys must differ.  `since` of an entry that is there
+ * stays. */
 int store_quarantine_put(struct store *store, const struct quarantine_entry *const *entries,
                          size_t count, struct error *err);
 
@@ -64,7 +66,12 @@ int store_quarantine_resolve(struct store *store, const char *const *sources,
                              const char *const *ids, size_t count, struct instant now,
                              struct error *err);
 
-/* Open entries after entry number `after`, at most `max`, by number; with_raw reads their texts too. */
+/* Resolve open entries by their numbers. */
+int store_quarantine_resolve_numbers(struct store *store, const int64_t *numbers, size_t count,
+                                     struct instant now, struct error *err);
+
+/* Open entries after entry number `after`, at most `max`, by number; with_raw reads their texts
+ * too. */
 int store_quarantine_list(struct store *store, int64_t after, size_t max, bool with_raw,
                           struct quarantine_list *list, struct error *err);
 
