@@ -8,6 +8,7 @@
 #include "ledgerd/flow/balance_read.h"
 #include "ledgerd/flow/document.h"
 #include "ledgerd/flow/text_table.h"
+#include "ledgerd/store/store_grant.h"
 #include "ledgerd/store/store_position.h"
 
 static int balance_run(struct command *command, struct error *err)
@@ -54,19 +55,6 @@ struct checking {
     struct strbuf json;
 };
 
-static void position_take(const struct store_positions *positions, struct answer_question *question)
-{
-    for (size_t i = 0; i < positions->count; i++) {
-        const struct store_position *p = &positions->positions[i];
-        if (strcmp(p->project, question->project_name) == 0) {
-            question->position.posted = p->posted;
-            question->position.accrued = p->accrued;
-            question->position.draw_count = p->draw_count;
-            question->position.draws = p->draws;
-        }
-    }
-}
-
 static int share_take(struct store *store, const struct catalog *catalog,
                       struct answer_question *question, struct error *err)
 {
@@ -88,31 +76,43 @@ static int share_take(struct store *store, const struct catalog *catalog,
     return 0;
 }
 
+static int answer_write(struct store *store, struct checking *checking, struct error *err)
+{
+    struct answer_question *question = &checking->question;
+    struct answer answer;
+    if (share_take(store, question->catalog, question, err) < 0 ||
+        answer_make(question, &answer, err) < 0) {
+        return -1;
+    }
+    strbuf_clear(&checking->json);
+    answer_write_json(question, &answer, NULL, &checking->json);
+    return 0;
+}
+
 /* Everything is read in one transaction, so that catalog, position and totals agree. */
 static int check_work(struct store *store, void *context, struct error *err)
 {
     struct checking *checking = context;
     struct answer_question *question = &checking->question;
-    struct store_positions positions = {0};
-    struct answer answer;
-    int result = -1;
+    struct store_position position = {0};
 
     catalog_destroy(checking->command->catalog);
     checking->command->catalog = NULL;
-    const struct catalog *catalog = command_catalog(checking->command, err);
-    if (catalog == NULL || store_read_positions(store, 0, &positions, err) < 0) {
+    question->catalog = command_catalog(checking->command, err);
+    if (question->catalog == NULL) {
         return -1;
     }
-    question->catalog = catalog;
-    question->project = catalog_project(catalog, question->project_name);
-    position_take(&positions, question);
-    if (share_take(store, catalog, question, err) == 0 &&
-        answer_make(question, &answer, err) == 0) {
-        strbuf_clear(&checking->json);
-        answer_write_json(question, &answer, NULL, &checking->json);
-        result = 0;
+    question->project = catalog_project(question->catalog, question->project_name);
+    if (question->project != NULL &&
+        store_read_position(store, question->project_name, &position, err) < 0) {
+        return -1;
     }
-    store_positions_release(&positions);
+    question->position = (struct balance_position){.posted = position.posted,
+                                                   .accrued = position.accrued,
+                                                   .draw_count = position.draw_count,
+                                                   .draws = position.draws};
+    int result = answer_write(store, checking, err);
+    store_position_release(&position);
     return result;
 }
 

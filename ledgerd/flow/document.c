@@ -1,6 +1,7 @@
 /* JSON values in the house's forms. */
 #include "ledgerd/flow/document.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,19 @@ json_t *document_bytes(const char *bytes, size_t length)
     return value;
 }
 
+static void members_show(const json_t *object, struct strbuf *out)
+{
+    const char *separator = "";
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    {
+        strbuf_printf(out, "%s%s=", separator, key);
+        document_show(value, out);
+        separator = " ";
+    }
+}
+
 void document_show(const json_t *value, struct strbuf *out)
 {
     size_t i;
@@ -70,12 +84,12 @@ void document_show(const json_t *value, struct strbuf *out)
         json_array_foreach(value, i, item)
         {
             strbuf_add_string(out, i > 0 ? " " : "");
-            if (json_is_string(item)) {
-                document_show(item, out);
-            }
+            document_show(item, out);
         }
         break;
     case JSON_OBJECT:
+        members_show(value, out);
+        break;
     case JSON_REAL:
     case JSON_NULL:
         strbuf_add_string(out, "-");

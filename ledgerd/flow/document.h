@@ -23,8 +23,8 @@ json_t *document_month(struct month month);
 json_t *document_text(const char *text); /* NULL: null; bytes that are not UTF-8 become U+FFFD */
 json_t *document_bytes(const char *bytes, size_t length); /* likewise; NULs become U+FFFD too */
 
-/* The value's text for people: strings as they are, null as "-", booleans as yes and no, arrays of
- * strings joined by blanks. Appended to out. */
+/* The value's text for people: strings as they are, null as "-", booleans as yes and no, arrays and
+ * members ("name=value") joined by blanks. Appended to out. */
 void document_show(const json_t *value, struct strbuf *out);
 
 /* Append the document, indented, in its own order, with a newline. ERROR_INTERNAL if memory is out

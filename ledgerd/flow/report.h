@@ -10,7 +10,6 @@
 #define LEDGERD_FLOW_REPORT_H
 
 #include <jansson.h>
-#include <stdbool.h>
 
 #include "ledgerd/base/error.h"
 #include "ledgerd/base/instant.h"
@@ -35,15 +34,5 @@ json_t *report_statement(struct store *store, const char *project, struct month 
 
 /* Supply, granted, used and remaining of each share of a fiscal year, in all and month by month. */
 json_t *report_shares(struct store *store, int fiscal_year, struct instant now, struct error *err);
-
-/* A project's usage in [from, to), grouped as asked. */
-struct report_usage_request {
-    const char *project;
-    struct instant from, to;
-    bool by_day, by_month, by_user, by_class, by_source; /* a day says its month: not both */
-};
-enum { REPORT_USAGE_YEARS_MAX = 20 }; /* of one question: each month is a scan of a partition */
-json_t *report_usage(struct store *store, const struct report_usage_request *request,
-                     struct error *err);
 
 #endif

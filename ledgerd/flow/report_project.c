@@ -312,13 +312,13 @@ bool report_project_is_idle(const struct report_project *p)
 json_t *report_project_document(const struct report_project *p)
 {
     json_t *document = json_pack(
-        "{s:s, s:s?, s:o, s:o, s:o, s:O, s:o, s:o, s:o, s:o, s:o, s:O, s:O}", "project",
+        "{s:s, s:s?, s:o, s:o, s:o, s:O, s:o, s:o, s:o, s:o, s:o, s:o, s:O, s:O}", "project",
         p->project->id, "share", p->project->share, "name", document_text(p->project->name),
         "opening", document_points(p->opening), "granted", document_points(p->granted), "charged",
-        p->charged_by, "refunded", document_points(p->refunded), "adjusted",
-        document_points(p->adjusted), "expired", document_points(p->expired), "closing",
-        document_points(p->closing), "accrued", document_points(p->accrued), "users", p->users,
-        "classes", p->classes);
+        p->charged_by, "charged_total", document_points(p->charged), "refunded",
+        document_points(p->refunded), "adjusted", document_points(p->adjusted), "expired",
+        document_points(p->expired), "closing", document_points(p->closing), "accrued",
+        document_points(p->accrued), "users", p->users, "classes", p->classes);
     if (document != NULL && p->project->is_service) {
         char gpu[HOURS_TEXT_BYTES];
         hours_format(hours_from_unit_seconds(p->gpu), gpu);

@@ -1,6 +1,4 @@
-/* The statement of a project, and its usage as the portal asks for it. */
-#include <string.h>
-
+/* The statement of a project. */
 #include "ledgerd/flow/catalog.h"
 #include "ledgerd/flow/document.h"
 #include "ledgerd/flow/grant.h"
@@ -22,51 +20,13 @@ static json_t *no_memory(struct error *err)
     return NULL;
 }
 
-static int line_take(void *context, const struct report_usage_line *row, struct error *err)
+static int day_take(void *context, const struct report_usage_line *row, struct error *err)
 {
-    json_t *line = json_pack(
-        "{s:s, s:s, s:s, s:s, s:o, s:o, s:I}", "period", row->period, "user", row->user, "source",
-        row->source, "class", row->klass, "points", document_points(row->points), "list_points",
-        document_points(row->list_points), "records", (json_int_t)row->records);
+    json_t *line = json_pack("{s:s, s:s, s:o, s:o, s:I}", "day", row->period, "source", row->source,
+                             "points", document_points(row->points), "list_points",
+                             document_points(row->list_points), "records",
+                             (json_int_t)row->records);
     return json_array_append_new(context, line) < 0 ? (no_memory(err), -1) : 0;
-}
-
-/* Leave out the members that were not grouped by. */
-static void lines_trim(json_t *lines, const struct report_usage_query *query)
-{
-    size_t i;
-    json_t *line;
-    json_array_foreach(lines, i, line)
-    {
-        json_t *period = json_incref(json_object_get(line, "period"));
-        const char *name = query->by_day ? "day" : query->by_month ? "month" : NULL;
-        json_object_del(line, "period");
-        if (name != NULL) {
-            json_object_set(line, name, period);
-        }
-        json_decref(period);
-        if (!query->by_user) {
-            json_object_del(line, "user");
-        }
-        if (!query->by_source) {
-            json_object_del(line, "source");
-        }
-        if (!query->by_class) {
-            json_object_del(line, "class");
-        }
-    }
-}
-
-static json_t *usage_lines(struct store *store, const struct report_usage_query *query,
-                           struct error *err)
-{
-    json_t *lines = json_array();
-    if (store_report_usage_lines(store, query, line_take, lines, err) < 0) {
-        json_decref(lines);
-        return NULL;
-    }
-    lines_trim(lines, query);
-    return lines;
 }
 
 static json_t *days_document(struct store *store, const struct catalog *catalog,
@@ -82,7 +42,12 @@ static json_t *days_document(struct store *store, const struct catalog *catalog,
         .by_day = true,
         .by_source = true,
     };
-    return usage_lines(store, &query, err);
+    json_t *days = json_array();
+    if (store_report_usage_lines(store, &query, day_take, days, err) < 0) {
+        json_decref(days);
+        return NULL;
+    }
+    return days;
 }
 
 static json_t *grants_document(struct store *store, const struct catalog *catalog,
@@ -170,78 +135,6 @@ json_t *report_statement(struct store *store, const char *project, struct month 
     struct statement_work work = {.project = project, .month = month, .now = now};
     if (store_transact(store, STORE_UNLOCKED, statement_work, &work, err) < 0 ||
         report_digest_set(work.document, err) < 0) {
-        json_decref(work.document);
-        return NULL;
-    }
-    return work.document;
-}
-
-struct usage_work {
-    const struct report_usage_request *request;
-    json_t *document;
-};
-
-/* The months that charges of [from, to) can belong to. A month rule may put a slice into the month
- * of its start or its submission, which lies before its last instant, never after. */
-static void usage_months(const struct catalog *catalog, const struct report_usage_request *request,
-                         struct report_usage_query *query)
-{
-    enum { MONTHS_BEFORE = 12 }; /* no job waits and runs for longer */
-    query->first = calendar_month_of(&catalog->calendar, request->from);
-    query->first.number -= MONTHS_BEFORE;
-    query->last = calendar_month_of(&catalog->calendar, (struct instant){request->to.us - 1});
-}
-
-static int usage_work(struct store *store, void *context, struct error *err)
-{
-    struct usage_work *work = context;
-    const struct report_usage_request *request = work->request;
-    struct catalog *catalog = catalog_load(store, err);
-
-    json_decref(work->document);
-    work->document = NULL;
-    if (catalog == NULL) {
-        return -1;
-    }
-    if (catalog_project(catalog, request->project) == NULL) {
-        catalog_destroy(catalog);
-        return error_set_reason(err, ERROR_REFUSED, "unknown_project", "there is no project %s",
-                                request->project);
-    }
-    struct report_usage_query query = {
-        .project = request->project,
-        .from = request->from,
-        .to = request->to,
-        .zone = catalog->zone.name,
-        .by_day = request->by_day,
-        .by_month = request->by_month && !request->by_day,
-        .by_user = request->by_user,
-        .by_class = request->by_class,
-        .by_source = request->by_source,
-    };
-    usage_months(catalog, request, &query);
-    json_t *lines = usage_lines(store, &query, err);
-    if (lines != NULL) {
-        work->document = json_pack("{s:s, s:o, s:o, s:o}", "project", request->project, "from",
-                                   document_instant(&catalog->zone, request->from), "to",
-                                   document_instant(&catalog->zone, request->to), "usage", lines);
-    }
-    catalog_destroy(catalog);
-    return work->document != NULL ? 0 : (lines != NULL ? (no_memory(err), -1) : -1);
-}
-
-json_t *report_usage(struct store *store, const struct report_usage_request *request,
-                     struct error *err)
-{
-    struct usage_work work = {.request = request};
-    int64_t length_us;
-    if (__builtin_sub_overflow(request->to.us, request->from.us, &length_us) || length_us <= 0 ||
-        length_us > REPORT_USAGE_YEARS_MAX * INT64_C(366) * 86400 * INSTANT_SECOND_US) {
-        error_set(err, ERROR_ARGUMENT, "from must lie before to, and at most %d years before",
-                  REPORT_USAGE_YEARS_MAX);
-        return NULL;
-    }
-    if (store_transact(store, STORE_UNLOCKED, usage_work, &work, err) < 0) {
         json_decref(work.document);
         return NULL;
     }
