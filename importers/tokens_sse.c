@@ -256,35 +256,48 @@ static bool add_chunk(struct sse *sse, struct importer *importer)
     return true;
 }
 
+/* Keep the text of a line that counts, for quarantine: cut where there is no more room. */
+static void keep_raw(struct sse *sse, const char *line, size_t length)
+{
+    size_t room = IMPORT_RAW_BYTES - sse->raw.length;
+
+    strbuf_add(&sse->raw, line, length < room ? length : room);
+    if (length < room) {
+        strbuf_add_char(&sse->raw, '\n');
+    }
+}
+
 /* One line of the stream. False if it begins another stream, and is not part of this one. */
 static bool add_line(struct sse *sse, struct importer *importer, const char *line, size_t length,
                      bool last)
 {
     static const char data[] = "data:";
-    enum scan_status status;
+    const char *json = line + strlen(data), *end = line + length;
 
     if (!starts_with(line, length, data)) {
         return true;
     }
-    line += strlen(data);
-    length -= strlen(data);
-    while (length > 0 && (*line == ' ' || *line == '\t')) {
-        line++;
-        length--;
+    while (json < end && (*json == ' ' || *json == '\t')) {
+        json++;
     }
-    if (starts_with(line, length, "[DONE]")) {
-        sse->done = true;
+    if (json == end) {
         return true;
     }
-    status = scan_json_whole(&sse->doc, line, length);
-    if (status == SCAN_OK) {
-        return add_chunk(sse, importer);
-    }
-    sse->begun = true;
-    if (!last && length > 0) { /* the last line may be cut off: then the stream was aborted there */
+    if (starts_with(json, (size_t)(end - json), "[DONE]")) {
+        sse->done = sse->begun; /* or the end of nothing */
+    } else if (scan_json_whole(&sse->doc, json, (size_t)(end - json)) == SCAN_OK) {
+        if (!add_chunk(sse, importer)) {
+            return false;
+        }
+    } else if (last) { /* cut off: the stream was aborted here */
+        sse->begun = true;
+        return true;
+    } else {
+        sse->begun = true;
         snprintf(sse->trouble, sizeof sse->trouble, "line %llu: not JSON: %s",
                  (unsigned long long)sse->line, sse->doc.error);
     }
+    keep_raw(sse, line, length);
     return true;
 }
 
@@ -334,16 +347,6 @@ static int give_stream(struct sse *sse, struct importer *importer, struct import
     return tokens_normalise(importer, &usage, item);
 }
 
-static void keep_raw(struct sse *sse, const char *line, size_t length)
-{
-    size_t room = sse->raw.length < IMPORT_RAW_BYTES ? IMPORT_RAW_BYTES - sse->raw.length : 0;
-
-    if (length + 1 <= room) {
-        strbuf_add(&sse->raw, line, length);
-        strbuf_add_char(&sse->raw, '\n');
-    }
-}
-
 /* A line of any length. OK, END, FAILED; a line that is too long is passed over and makes trouble.
  */
 static enum input_status next_line(struct sse *sse, struct importer *importer, size_t *end,
@@ -390,8 +393,6 @@ int sse_next(struct sse *sse, struct importer *importer, struct import_item *ite
             sse->line--;
             break;
         }
-        sse->done &= sse->begun; /* a [DONE] of nothing */
-        keep_raw(sse, window, end);
         input_consume(importer->input, end < length ? end + 1 : end);
     }
     if (sse->raw.failed || sse->names.failed) {

@@ -1,0 +1,4 @@
+/* Usage records and CloudEvents of any bytes. */
+#include "tests/fuzz/fuzz_import.h"
+
+FUZZ_IMPORT(IMPORT_LEDGER)

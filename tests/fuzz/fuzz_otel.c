@@ -1,0 +1,4 @@
+/* OpenTelemetry spans of any bytes. */
+#include "tests/fuzz/fuzz_import.h"
+
+FUZZ_IMPORT(IMPORT_OTEL)

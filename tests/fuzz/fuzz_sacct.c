@@ -1,0 +1,4 @@
+/* sacct text of any bytes. */
+#include "tests/fuzz/fuzz_import.h"
+
+FUZZ_IMPORT(IMPORT_SACCT)

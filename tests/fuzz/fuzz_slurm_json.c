@@ -1,0 +1,4 @@
+/* Slurm's JSON of any bytes. */
+#include "tests/fuzz/fuzz_import.h"
+
+FUZZ_IMPORT(IMPORT_SLURM_JSON)
