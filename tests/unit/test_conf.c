@@ -1,0 +1,213 @@
+/* The configuration file: every mistake is found and named by its line. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ledgerd/base/conf.h"
+#include "ledgerd/base/ini.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static void defaults_are_those_of_the_contract(void **state)
+{
+    struct conf conf;
+
+    (void)state;
+    assert_int_equal(conf_parse("x", "", &conf, NULL), 0);
+    assert_string_equal(conf.database_url, "");
+    assert_int_equal(conf.database_connections, 4);
+    assert_int_equal(conf.listen_count, 1);
+    assert_string_equal(conf.listen[0].host, "127.0.0.1");
+    assert_int_equal(conf.listen[0].port, 8080);
+    assert_string_equal(conf.unix_path, "");
+    assert_int_equal(conf.http_threads, 1);
+    assert_int_equal(conf.http_max_connections, 2000);
+    assert_int_equal(conf.http_max_body_bytes, 8388608);
+    assert_int_equal(conf.http_idle_timeout_us, 30000000);
+    assert_int_equal(conf.http_max_staleness_us, 60000000);
+    assert_int_equal(conf.log_level, LOG_LEVEL_INFO);
+    assert_false(conf.log_json);
+    conf_release(&conf);
+    conf_release(&conf);
+}
+
+static void settings_are_read(void **state)
+{
+    static const char text[] = "; a comment\r\n"
+                               "  # another\n"
+                               "[database]\n"
+                               "url = host=/run/pg password=a;b#c = d\r\n"
+                               "\tconnections=7\n"
+                               "[ http ]\n"
+                               "listen = 127.0.0.1:1, [::1]:0 localhost:65535\n"
+                               "unix=/run/l.sock\n"
+                               "max_staleness = 90s\n"
+                               "[log]\nlevel=debug\nformat=json\n"
+                               "[auth]\nmode = none\n"
+                               "[slurm sdli]\n"
+                               "partition.gpu-long = gpu\n"
+                               "account.geo.phys = hp270032\n"
+                               "[tokens gateway:sdli]\n"
+                               "model.llama3:8b = meta/llama-3-8b\n"
+                               "model.gpu-long = m";
+    struct conf conf;
+    struct error err;
+
+    (void)state;
+    assert_int_equal(conf_parse("x", text, &conf, &err), 0);
+    assert_string_equal(conf.database_url, "host=/run/pg password=a;b#c = d");
+    assert_int_equal(conf.database_connections, 7);
+    assert_int_equal(conf.listen_count, 3);
+    assert_string_equal(conf.listen[1].host, "::1");
+    assert_int_equal(conf.listen[2].port, 65535);
+    assert_string_equal(conf.unix_path, "/run/l.sock");
+    assert_int_equal(conf.http_max_staleness_us, 90000000);
+    assert_int_equal(conf.log_level, LOG_LEVEL_DEBUG);
+    assert_true(conf.log_json);
+    assert_string_equal(conf_name_find(&conf, CONF_NAME_CLASS, "slurm:sdli", "gpu-long"), "gpu");
+    assert_string_equal(conf_name_find(&conf, CONF_NAME_PROJECT, "slurm:sdli", "geo.phys"),
+                        "hp270032");
+    assert_string_equal(conf_name_find(&conf, CONF_NAME_CLASS, "gateway:sdli", "llama3:8b"),
+                        "meta/llama-3-8b");
+    assert_string_equal(conf_name_find(&conf, CONF_NAME_CLASS, "gateway:sdli", "gpu-long"), "m");
+    assert_null(conf_name_find(&conf, CONF_NAME_PROJECT, "slurm:sdli", "gpu-long"));
+    assert_null(conf_name_find(&conf, CONF_NAME_CLASS, "slurm:other", "gpu-long"));
+    conf_release(&conf);
+}
+
+static void mistakes_are_named_by_their_line(void **state)
+{
+    static const struct {
+        const char *text, *message;
+    } rows[] = {
+        {"[database]\n\nurll = x\n", "x.conf:3: section [database] has no setting 'urll'"},
+        {"[databse]\n", "x.conf:1: unknown section [databse]"},
+        {"[slurm]\n", "x.conf:1: unknown section [slurm]"},
+        {"[slurm ]\n", "x.conf:1: unknown section [slurm]"},
+        {"url = x\n", "x.conf:1: section [] has no setting 'url'"},
+        {"[http]\nthreads = 0\n", "x.conf:2: threads must be"},
+        {"[http]\nthreads = -1\n", "x.conf:2: threads must be"},
+        {"[http]\nthreads = 1 ; one\n", "x.conf:2: threads must be"},
+        {"[http]\nidle_timeout = 30\n", "x.conf:2: idle_timeout must be a duration"},
+        {"[http]\nidle_timeout = 0s\n", "x.conf:2: idle_timeout must be a duration"},
+        {"[http]\nlisten = 8080\n", "x.conf:2: listen must be HOST:PORT"},
+        {"[http]\nlisten = a:1\nlisten = b:2\n", "x.conf:3: listen is set twice"},
+        {"[http]\n[log]\nlevel = loud\n", "x.conf:3: level must be"},
+        {"[log]\nformat = xml\n", "x.conf:2: format must be"},
+        {"[http\nthreads = 1\n", "x.conf:1: a section is written [name]"},
+        {"[http]\nthreads\n", "x.conf:2: neither"},
+        {"[http]\n= 5\n", "x.conf:2: no key"},
+        {"[http]\ntls_key = /k\n", "x.conf:2: tls_key is known, but its part is not built yet"},
+        {"[auth]\njwks = /k\n", "x.conf:2: jwks is known, but its part is not built yet"},
+        {"[auth]\nmode = required\n", "x.conf:2: mode must be none"},
+        {"[slurm a]\ninterval = 60s\n", "x.conf:2: interval is known, but"},
+        {"[tokens a]\npath = x\n", "x.conf:2: path is known, but"},
+        {"[slurm a]\nmodel.x = y\n", "x.conf:2: section [slurm a] has no setting 'model.x'"},
+        {"[slurm a]\npartition. = y\n", "x.conf:2: section [slurm a] has no setting 'partition.'"},
+        {"[slurm a]\npartition.x =\n", "x.conf:2: partition.x must not be empty"},
+        {"[slurm a]\npartition.x = 1\npartition.x = 2\n", "x.conf: 'x' of slurm:a is mapped twice"},
+    };
+    struct conf conf;
+    struct error err;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        assert_int_equal(conf_parse("x.conf", rows[i].text, &conf, &err), -1);
+        assert_int_equal(err.code, ERROR_INPUT);
+        if (strncmp(err.text, rows[i].message, strlen(rows[i].message)) != 0) {
+            fail_msg("wanted '%s...', got '%s'", rows[i].message, err.text);
+        }
+    }
+}
+
+static void overlong_lines_are_refused_not_cut(void **state)
+{
+    static char text[2 * INI_LINE_BYTES];
+    struct conf conf;
+    struct error err;
+
+    (void)state;
+    strcpy(text, "[database]\nurl = ");
+    memset(text + strlen(text), 'x', INI_LINE_BYTES);
+    assert_int_equal(conf_parse("x.conf", text, &conf, &err), -1);
+    assert_non_null(strstr(err.text, "x.conf:2: the line is longer than"));
+}
+
+static void files_and_the_environment(void **state)
+{
+    char path[] = "/tmp/test_conf.XXXXXX";
+    int file = mkstemp(path);
+    FILE *stream = fdopen(file, "w");
+    struct conf conf;
+    struct error err;
+
+    (void)state;
+    fputs("[database]\nurl = from-file\n", stream);
+    fclose(stream);
+    unsetenv("LEDGER_DB");
+    assert_int_equal(conf_load(path, &conf, &err), 0);
+    assert_string_equal(conf.database_url, "from-file");
+    conf_release(&conf);
+    setenv("LEDGER_DB", "from-environment", 1);
+    assert_int_equal(conf_load(path, &conf, &err), 0);
+    assert_string_equal(conf.database_url, "from-environment");
+    conf_release(&conf);
+    remove(path);
+    assert_int_equal(conf_load(path, &conf, &err), -1);
+    assert_non_null(strstr(err.text, path));
+    assert_int_equal(conf_load("/", &conf, &err), -1);
+    assert_int_equal(err.code, ERROR_INPUT);
+    conf_release(&conf);
+    unsetenv("LEDGER_DB");
+}
+
+static void only_loopback_is_loopback(void **state)
+{
+    static const struct {
+        const char *text;
+        bool loopback;
+    } rows[] = {{"127.0.0.1:1", true},
+                {"127.9.9.9:1", true},
+                {"localhost:1", true},
+                {"LOCALHOST:1", true},
+                {"[::1]:1", true},
+                {"0.0.0.0:1", false},
+                {"[::]:1", false},
+                {"10.0.0.1:1", false},
+                {"128.0.0.1:1", false},
+                {"localhost.example.org:1", false},
+                {"[::ffff:10.0.0.1]:1", false},
+                {"*:1", false}};
+    static const char *const bad[] = {"",        "host",     ":1",   "host:",  "host:65536",
+                                      "host:-1", "::1:8080", "[]:1", "host:1x"};
+    struct conf_address address;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        assert_int_equal(conf_address_parse(rows[i].text, &address), 0);
+        assert_int_equal(conf_address_is_loopback(&address), rows[i].loopback);
+    }
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        assert_int_equal(conf_address_parse(bad[i], &address), -1);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults_are_those_of_the_contract),
+        cmocka_unit_test(settings_are_read),
+        cmocka_unit_test(mistakes_are_named_by_their_line),
+        cmocka_unit_test(overlong_lines_are_refused_not_cut),
+        cmocka_unit_test(files_and_the_environment),
+        cmocka_unit_test(only_loopback_is_loopback),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
