@@ -1,7 +1,7 @@
 /* verify - the book proves itself: every sum recomputed from what it stands for.
  *
- * Each check recomputes one promise of the book on its own and names the first row that breaks it.  All run in one
- * snapshot, so that a booking in between cannot look like a fault.
+ * Each check recomputes one promise of the book on its own and names the first row that breaks it.
+ * All run in one snapshot, so that a booking in between cannot look like a fault.
  */
 #ifndef LEDGERD_FLOW_VERIFY_H
 #define LEDGERD_FLOW_VERIFY_H
@@ -34,7 +34,8 @@ struct verify_result {
     int64_t records;
 };
 
-/* Run every check. Returns 0 also when the book fails (result->ok says so); -1 if it could not be read. */
+/* Run every check, on a store of role STORE_REPORT (its transactions are one snapshot). Returns 0
+ * also when the book fails (result->ok says so); -1 if it could not be read. */
 int verify_book(struct store *store, const struct verify_options *options,
                 struct verify_result *result, struct error *err);
 

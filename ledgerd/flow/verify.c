@@ -1,0 +1,136 @@
+/* verify - see verify.h. */
+#include "ledgerd/flow/verify.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ledgerd/core/exact.h"
+#include "ledgerd/flow/verify_book.h"
+#include "ledgerd/store/store_grant.h"
+#include "ledgerd/store/store_verify.h"
+
+void verify_note(struct verify_result *result, const char *name, const char *promise,
+                 const char *detail)
+{
+    struct verify_check *check;
+
+    if (result->check_count == VERIFY_CHECKS_MAX) {
+        return;
+    }
+    check = &result->checks[result->check_count++];
+    check->ok = *detail == '\0';
+    snprintf(check->name, sizeof check->name, "%s", name);
+    snprintf(check->detail, sizeof check->detail, "%s", check->ok ? promise : detail);
+    result->ok = result->ok && check->ok;
+}
+
+struct pools {
+    struct store *store;
+    const struct catalog *catalog;
+    char detail[VERIFY_DETAIL_BYTES];
+};
+
+/* A factor may have been lowered since: what was granted before stays. */
+static struct decimal largest_factor(const struct catalog *catalog, const char *share)
+{
+    struct decimal largest = DECIMAL_ZERO;
+    bool found = false;
+
+    for (size_t i = 0; i < catalog->policies.count; i++) {
+        const struct policy_share *s = policy_share(catalog->policies.policies[i], share);
+
+        if (s != NULL && (!found || decimal_compare(s->overgrant, largest) > 0)) {
+            largest = s->overgrant;
+            found = true;
+        }
+    }
+    return found ? largest : DECIMAL_ONE;
+}
+
+static int check_pool(void *context, const char *share, int fiscal_year, struct error *err)
+{
+    struct pools *pools = context;
+    struct pool_sums sums;
+    struct exact limit, net;
+    char text[2][POINTS_TEXT_BYTES];
+
+    if (store_read_pool(pools->store, share, fiscal_year, &sums, err) != 0) {
+        return -1;
+    }
+    exact_init(&limit);
+    exact_init(&net);
+    exact_set_points(&limit, sums.supply);
+    exact_multiply_decimal(&limit, largest_factor(pools->catalog, share));
+    exact_set_points(&net, sums.net);
+    if (exact_compare(&net, &limit) > 0 && pools->detail[0] == '\0') {
+        snprintf(pools->detail, sizeof pools->detail, "pool/%s/%d has granted %s of a supply of %s",
+                 share, fiscal_year, points_format(sums.net, text[0]),
+                 points_format(sums.supply, text[1]));
+    }
+    exact_release(&limit);
+    exact_release(&net);
+    return 0;
+}
+
+int verify_pools(struct store *store, const struct catalog *catalog, struct verify_result *result,
+                 struct error *err)
+{
+    struct pools pools = {.store = store, .catalog = catalog};
+
+    if (store_verify_pools(store, check_pool, &pools, err) != 0) {
+        return -1;
+    }
+    verify_note(result, "pools_not_overgranted",
+                "no pool granted more than its supply, with what was lent and the over-grant "
+                "factor",
+                pools.detail);
+    return 0;
+}
+
+static int run_statements(struct store *store, struct verify_result *result, struct error *err)
+{
+    char detail[VERIFY_DETAIL_BYTES];
+
+    for (size_t i = 0; i < verify_statement_count; i++) {
+        const struct verify_statement *statement = &verify_statements[i];
+
+        if (store_verify_statement(store, statement, detail, sizeof detail, err) != 0) {
+            return -1;
+        }
+        verify_note(result, statement->name, statement->promise, detail);
+    }
+    return 0;
+}
+
+struct verifying {
+    int64_t every;
+    struct verify_result *result;
+};
+
+static int verify(struct store *store, void *context, struct error *err)
+{
+    struct verifying *verifying = context;
+    struct verify_result *result = verifying->result;
+    struct catalog *catalog = catalog_load(store, err);
+    int status = -1;
+
+    if (catalog == NULL) {
+        return -1;
+    }
+    *result = (struct verify_result){.ok = true};
+    if (run_statements(store, result, err) == 0 && verify_pools(store, catalog, result, err) == 0 &&
+        verify_records(store, catalog, verifying->every, result, err) == 0) {
+        status = store_verify_counts(store, &result->transfers, &result->records, err);
+    }
+    catalog_destroy(catalog);
+    return status;
+}
+
+int verify_book(struct store *store, const struct verify_options *options,
+                struct verify_result *result, struct error *err)
+{
+    struct verifying verifying = {.every = options->rerate_every > 0 ? options->rerate_every : 1,
+                                  .result = result};
+
+    return store_transact(store, STORE_UNLOCKED, verify, &verifying, err);
+}

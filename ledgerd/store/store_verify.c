@@ -1,0 +1,286 @@
+/* store_verify - see store_verify.h.
+ *
+ * Records and their charges are two cursors in the order of record numbers, merged here: the server
+ * sorts on disk, the client holds a few thousand rows.
+ */
+#include "ledgerd/store/store_verify.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ledgerd/store/query.h"
+
+enum { SLICES_MAX = 4096 }; /* of one record: a month each, times the names it ever had */
+
+#define FETCH "FETCH 4000 FROM "
+
+int store_verify_statement(struct store *store, const struct verify_statement *statement,
+                           char *detail, size_t size, struct error *err)
+{
+    struct query query;
+    struct rows rows;
+
+    query_init(&query, statement->sql);
+    if (query_run(store, &query, &rows, NULL, err) != 0) {
+        return error_prefix(err, "check %s", statement->name);
+    }
+    snprintf(detail, size, "%s", rows_count(&rows) > 0 ? rows_text(&rows, 0, 0) : "");
+    rows_release(&rows);
+    return 0;
+}
+
+int store_verify_counts(struct store *store, int64_t *transfers, int64_t *records,
+                        struct error *err)
+{
+    struct query query;
+    struct rows rows;
+
+    query_init(&query, "SELECT (SELECT count(*) FROM ledger.transfer), "
+                       "(SELECT count(*) FROM ledger.record_identity)");
+    if (query_run(store, &query, &rows, NULL, err) != 0) {
+        return -1;
+    }
+    *transfers = rows_i64(&rows, 0, 0);
+    *records = rows_i64(&rows, 0, 1);
+    rows_release(&rows);
+    return 0;
+}
+
+struct cursor { /* rows in their order, a few thousand at a time */
+    const char *fetch;
+    struct rows rows;
+    size_t next;
+    bool is_open; /* rows are held */
+    bool is_done;
+};
+
+static void cursor_release(struct cursor *cursor)
+{
+    if (cursor->is_open) {
+        rows_release(&cursor->rows);
+        cursor->is_open = false;
+    }
+}
+
+/* Make cursor->next a row that is there, or is_done. */
+static int cursor_advance(struct store *store, struct cursor *cursor, struct error *err)
+{
+    struct query query;
+
+    if (cursor->is_done || (cursor->is_open && cursor->next < rows_count(&cursor->rows))) {
+        return 0;
+    }
+    cursor_release(cursor);
+    query_init(&query, cursor->fetch);
+    if (query_run(store, &query, &cursor->rows, NULL, err) != 0) {
+        return -1;
+    }
+    cursor->is_open = true;
+    cursor->next = 0;
+    cursor->is_done = rows_count(&cursor->rows) == 0;
+    return 0;
+}
+
+static int declare(struct store *store, const char *sql, int64_t every, struct error *err)
+{
+    struct query query;
+
+    query_init(&query, sql);
+    query_i64(&query, every);
+    return query_run(store, &query, NULL, NULL, err);
+}
+
+static int declare_cursors(struct store *store, int64_t every, struct error *err)
+{
+    if (query_execute(store, "SET LOCAL work_mem = '64MB'", err) != 0 ||
+        declare(store,
+                "DECLARE verify_record NO SCROLL CURSOR FOR SELECT " STORE_RECORD_COLUMNS
+                " FROM ledger.record_identity i JOIN ledger.usage_record u "
+                "ON u.record_no = i.record_no AND u.version = i.version AND u.month = i.month "
+                "JOIN ledger.source s ON s.source_no = i.source_no "
+                "WHERE i.record_no % $1 = 0 ORDER BY i.record_no",
+                every, err) != 0) {
+        return -1;
+    }
+    return declare(store,
+                   "DECLARE verify_charge NO SCROLL CURSOR FOR SELECT record_no, project_id, "
+                   "user_name, class, month, sum(points_micro)::bigint, sum(list_micro)::bigint "
+                   "FROM ledger.charge WHERE record_no % $1 = 0 "
+                   "GROUP BY record_no, project_id, user_name, class, month "
+                   "ORDER BY record_no, project_id, user_name, class, month",
+                   every, err);
+}
+
+/* The names of a slice are the cursor's own: they are copied, because the next fetch takes them
+ * away. */
+struct slices {
+    size_t count;
+    struct verify_slice *slices; /* SLICES_MAX */
+    struct strbuf names;         /* their strings, one after the other */
+};
+
+static int add_slice(struct slices *slices, const struct rows *rows, size_t row, struct error *err)
+{
+    if (slices->count == SLICES_MAX) {
+        return error_set(err, ERROR_VERIFY, "record number %lld has more than %d slices",
+                         (long long)rows_i64(rows, row, 0), SLICES_MAX);
+    }
+    for (int column = 1; column <= 3; column++) {
+        strbuf_add(&slices->names, rows_text(rows, row, column),
+                   rows_length(rows, row, column) + 1);
+    }
+    slices->slices[slices->count++] = (struct verify_slice){
+        .month = rows_month(rows, row, 4),
+        .points = rows_points(rows, row, 5),
+        .list_points = rows_points(rows, row, 6),
+    };
+    return 0;
+}
+
+/* The names' memory moves while it grows: it is pointed to only when all are there. */
+static int point_to_names(struct slices *slices, struct error *err)
+{
+    const char *at = slices->names.data;
+
+    if (slices->names.failed) {
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    }
+    for (size_t i = 0; i < slices->count; i++) {
+        const char **const names[] = {&slices->slices[i].project, &slices->slices[i].user,
+                                      &slices->slices[i].klass};
+
+        for (int n = 0; n < 3; n++) {
+            *names[n] = at;
+            while (*at != '\0') {
+                at++;
+            }
+            at++;
+        }
+    }
+    return 0;
+}
+
+/* All slices of that record; those of smaller numbers belong to no identity and were named by
+ * another check. */
+static int gather_slices(struct store *store, struct cursor *charges, int64_t record_no,
+                         struct slices *slices, struct error *err)
+{
+    slices->count = 0;
+    strbuf_clear(&slices->names);
+    for (;;) {
+        int64_t number;
+
+        if (cursor_advance(store, charges, err) != 0) {
+            return -1;
+        }
+        if (charges->is_done) {
+            break;
+        }
+        number = rows_i64(&charges->rows, charges->next, 0);
+        if (number > record_no) {
+            break;
+        }
+        if (number == record_no && add_slice(slices, &charges->rows, charges->next, err) != 0) {
+            return -1;
+        }
+        charges->next++;
+    }
+    return point_to_names(slices, err);
+}
+
+static int merge(struct store *store, struct stored_record *stored, struct slices *slices,
+                 verify_record_fn *each, void *context, struct error *err)
+{
+    struct cursor records = {.fetch = FETCH "verify_record"};
+    struct cursor charges = {.fetch = FETCH "verify_charge"};
+    int result = -1;
+
+    for (;;) {
+        if (cursor_advance(store, &records, err) != 0) {
+            break;
+        }
+        if (records.is_done) {
+            result = 0;
+            break;
+        }
+        if (store_record_decode(&records.rows, records.next, stored, err) != 0 ||
+            gather_slices(store, &charges, stored->record_no, slices, err) != 0) {
+            break;
+        }
+        struct verify_record record = {stored, slices->count, slices->slices};
+        if (each(context, &record, err) != 0) {
+            break;
+        }
+        records.next++;
+    }
+    cursor_release(&records);
+    cursor_release(&charges);
+    return result;
+}
+
+int store_verify_records(struct store *store, int64_t every, verify_record_fn *each, void *context,
+                         struct error *err)
+{
+    struct stored_record *stored = malloc(sizeof *stored);
+    struct slices slices = {.slices = calloc(SLICES_MAX, sizeof *slices.slices)};
+    int result = -1;
+
+    strbuf_init(&slices.names);
+    if (stored == NULL || slices.slices == NULL) {
+        error_set(err, ERROR_INTERNAL, "out of memory");
+    } else if (declare_cursors(store, every, err) == 0) {
+        result = merge(store, stored, &slices, each, context, err);
+    }
+    strbuf_release(&slices.names);
+    free(slices.slices);
+    free(stored);
+    return result;
+}
+
+int store_verify_meters(struct store *store, verify_meter_fn *each, void *context,
+                        struct error *err)
+{
+    struct query query;
+    struct rows rows;
+    int result = 0;
+
+    query_init(&query, "SELECT m.month, m.project_id, s.name, m.class, m.meter, m.is_held, "
+                       "round(m.amount, CASE WHEN m.is_held THEN 6 ELSE 9 END)::text "
+                       "FROM ledger.meter_total m JOIN ledger.source s USING (source_no) "
+                       "ORDER BY m.month, m.project_id, s.name, m.class, m.meter");
+    if (query_run(store, &query, &rows, NULL, err) != 0) {
+        return -1;
+    }
+    for (size_t i = 0; result == 0 && i < rows_count(&rows); i++) {
+        struct verify_meter meter = {
+            .month = rows_month(&rows, i, 0),
+            .project = rows_text(&rows, i, 1),
+            .source = rows_text(&rows, i, 2),
+            .klass = rows_text(&rows, i, 3),
+            .meter = rows_text(&rows, i, 4),
+            .is_held = rows_bool(&rows, i, 5),
+            .amount = rows_text(&rows, i, 6),
+        };
+        result = each(context, &meter, err);
+    }
+    rows_release(&rows);
+    return result;
+}
+
+int store_verify_pools(struct store *store, verify_pool_fn *each, void *context, struct error *err)
+{
+    struct query query;
+    struct rows rows;
+    int result = 0;
+
+    query_init(&query, "SELECT share, fiscal_year FROM ledger.account WHERE kind = 'pool' "
+                       "ORDER BY share, fiscal_year");
+    if (query_run(store, &query, &rows, NULL, err) != 0) {
+        return -1;
+    }
+    for (size_t i = 0; result == 0 && i < rows_count(&rows); i++) {
+        result = each(context, rows_text(&rows, i, 0), (int)rows_i64(&rows, i, 1), err);
+    }
+    rows_release(&rows);
+    return result;
+}

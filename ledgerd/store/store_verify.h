@@ -1,0 +1,73 @@
+/* store_verify - the book's sums computed again by the database, and its records streamed for the
+ * rest.
+ *
+ * Run inside one read-only transaction, so that all see the same book.
+ */
+#ifndef LEDGERD_STORE_STORE_VERIFY_H
+#define LEDGERD_STORE_STORE_VERIFY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ledgerd/base/error.h"
+#include "ledgerd/core/calendar.h"
+#include "ledgerd/core/points.h"
+#include "ledgerd/store/store.h"
+#include "ledgerd/store/store_record.h"
+
+struct verify_statement {
+    const char *name;    /* "transfer_totals_match" */
+    const char *promise; /* what it shows, for people */
+    const char *sql;     /* gives one text: the first row that breaks the promise, or none */
+};
+
+extern const struct verify_statement verify_statements[];
+extern const size_t verify_statement_count;
+
+/* Run one: detail[size] gets the bad row's description, "" if there is none. */
+int store_verify_statement(struct store *store, const struct verify_statement *statement,
+                           char *detail, size_t size, struct error *err);
+
+int store_verify_counts(struct store *store, int64_t *transfers, int64_t *records,
+                        struct error *err);
+
+struct verify_slice { /* the charges of a record, summed by who and what they name, and by month */
+    const char *project;
+    const char *user;
+    const char *klass;
+    struct month month;
+    struct points points;
+    struct points list_points;
+};
+
+struct verify_record {
+    const struct stored_record *stored; /* the current version */
+    size_t slice_count;
+    const struct verify_slice *slices;
+};
+
+/* Call `each` for one booked record in `every` (1: all), in bounded memory. Fails when `each` does.
+ */
+typedef int verify_record_fn(void *context, const struct verify_record *record, struct error *err);
+int store_verify_records(struct store *store, int64_t every, verify_record_fn *each, void *context,
+                         struct error *err);
+
+struct verify_meter { /* a row of meter_total */
+    struct month month;
+    const char *project;
+    const char *source;
+    const char *klass;
+    const char *meter;
+    bool is_held;
+    const char *amount; /* six decimals if held, else nine */
+};
+
+typedef int verify_meter_fn(void *context, const struct verify_meter *meter, struct error *err);
+int store_verify_meters(struct store *store, verify_meter_fn *each, void *context,
+                        struct error *err);
+
+typedef int verify_pool_fn(void *context, const char *share, int fiscal_year, struct error *err);
+int store_verify_pools(struct store *store, verify_pool_fn *each, void *context, struct error *err);
+
+#endif

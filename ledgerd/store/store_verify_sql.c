@@ -1,0 +1,157 @@
+/* store_verify_sql - the statements of verify: each recomputes one promise of the book from the
+ * rows that it stands on, and gives the first row that breaks it. Nothing here reads a sum in order
+ * to check that same sum.
+ */
+#include "ledgerd/store/store_verify.h"
+
+#define ACCOUNT_NAME(number) "(SELECT name FROM ledger.account WHERE account_no = " number ")"
+#define MOVED                                                                            \
+    "(SELECT credit_account AS account_no, amount_micro AS amount FROM ledger.transfer " \
+    "UNION ALL SELECT debit_account, -amount_micro FROM ledger.transfer)"
+
+static const char zero_sql[] =
+    "SELECT format('the balances of all accounts add up to %s micro-points', sum(m.amount)) "
+    "FROM " MOVED " m JOIN ledger.account a USING (account_no) "
+    "HAVING coalesce(sum(m.amount), 0) <> 0";
+
+static const char total_sql[] =
+    "SELECT format('%s -> %s, %s, %s, source %s: the total says %s micro-points in %s transfers, "
+    "the transfers add up to %s in %s', " ACCOUNT_NAME("debit_account") ", " ACCOUNT_NAME(
+        "credit_account") ", month, kind, source_no, s.amount_micro, s.transfers, t.amount, t.n) "
+                          "FROM (SELECT debit_account, credit_account, month, kind, source_no, "
+                          "sum(amount_micro) AS amount, count(*) AS n FROM ledger.transfer "
+                          "GROUP BY 1, 2, 3, 4, 5) t FULL JOIN ledger.transfer_total s "
+                          "USING (debit_account, credit_account, month, kind, source_no) "
+                          "WHERE t.amount IS DISTINCT FROM s.amount_micro "
+                          "OR t.n IS DISTINCT FROM s.transfers "
+                          "ORDER BY debit_account, credit_account, month LIMIT 1";
+
+static const char position_sql[] =
+    "SELECT format('project %s: the position says %s posted and %s accrued micro-points, its "
+    "transfers add up to %s and its accruals to %s', p.project_id, n.posted_micro, "
+    "n.accrued_micro, "
+    "coalesce(t.amount, 0), coalesce(r.amount, 0)) FROM ledger.project p "
+    "LEFT JOIN ledger.project_position n USING (project_id) "
+    "LEFT JOIN (SELECT account_no, sum(amount) AS amount FROM " MOVED " m GROUP BY 1) t "
+    "USING (account_no) LEFT JOIN (SELECT project_id, sum(points_micro) AS amount "
+    "FROM ledger.accrual GROUP BY 1) r USING (project_id) "
+    "WHERE n.posted_micro IS DISTINCT FROM coalesce(t.amount, 0) "
+    "OR n.accrued_micro IS DISTINCT FROM coalesce(r.amount, 0) ORDER BY p.project_id LIMIT 1";
+
+/* A charge's project is debited, or credited where the sum is negative. */
+static const char charge_sql[] =
+    "WITH charged AS (SELECT transfer_id, month, source_no, sum(points_micro) AS amount, "
+    "count(*) AS n, min(project_id) AS first, max(project_id) AS last FROM ledger.charge "
+    "WHERE transfer_id <> 0 GROUP BY 1, 2, 3), "
+    "moved AS (SELECT * FROM ledger.transfer WHERE kind = 'charge') "
+    "SELECT format('transfer %s, %s: it moves %s micro-points for %s charges, the charges are %s "
+    "and "
+    "add up to %s', transfer_id, month, t.amount_micro, t.charges, c.n, c.amount) "
+    "FROM charged c FULL JOIN moved t USING (transfer_id, month, source_no) "
+    "LEFT JOIN ledger.account a ON a.project_id = c.first "
+    "WHERE c.n IS DISTINCT FROM t.charges OR c.first IS DISTINCT FROM c.last "
+    "OR c.amount IS DISTINCT FROM CASE a.account_no WHEN t.debit_account THEN t.amount_micro "
+    "WHEN t.credit_account THEN -t.amount_micro END ORDER BY transfer_id LIMIT 1";
+
+static const char unmoved_sql[] =
+    "SELECT format('project %s, %s, source %s: %s charges that no transfer stands for add up to %s "
+    "micro-points', project_id, month, source_no, count(*), sum(points_micro)) FROM ledger.charge "
+    "WHERE transfer_id = 0 GROUP BY project_id, month, source_no HAVING sum(points_micro) <> 0 "
+    "ORDER BY project_id, month LIMIT 1";
+
+static const char usage_sql[] =
+    "SELECT format('%s, %s, source %s, class %s: the roll-up says %s (list %s) micro-points in %s "
+    "charges, the charges add up to %s (list %s) in %s', month, project_id, source_no, class, "
+    "s.points_micro, s.list_micro, s.charges, c.points, c.list, c.n) "
+    "FROM (SELECT month, project_id, source_no, class, sum(points_micro) AS points, "
+    "sum(list_micro) AS list, count(*) AS n FROM ledger.charge GROUP BY 1, 2, 3, 4) c "
+    "FULL JOIN ledger.usage_total s USING (month, project_id, source_no, class) "
+    "WHERE c.points IS DISTINCT FROM s.points_micro OR c.list IS DISTINCT FROM s.list_micro "
+    "OR c.n IS DISTINCT FROM s.charges ORDER BY month, project_id LIMIT 1";
+
+static const char draw_sql[] =
+    "WITH edge AS (SELECT project_id, edge FROM ledger.grant_edge UNION ALL "
+    "SELECT project_id, '-infinity' FROM ledger.project), "
+    "segment AS (SELECT project_id, edge AS since, lead(edge, 1, 'infinity') "
+    "OVER (PARTITION BY project_id ORDER BY edge) AS until FROM edge), "
+    "charged AS (SELECT s.project_id, s.since, sum(c.points_micro) AS amount FROM segment s "
+    "JOIN ledger.charge c ON c.project_id = s.project_id AND c.last_at >= s.since "
+    "AND c.last_at < s.until GROUP BY 1, 2) "
+    "SELECT format('project %s, segment from %s: the draw says %s micro-points, the charges add up "
+    "to %s', project_id, since, coalesce(d.points_micro, 0), coalesce(c.amount, 0)) FROM charged c "
+    "FULL JOIN ledger.project_draw d USING (project_id, since) "
+    "WHERE coalesce(c.amount, 0) <> coalesce(d.points_micro, 0) ORDER BY project_id, since LIMIT 1";
+
+static const char version_sql[] =
+    "SELECT format('record %s of source %s (number %s): the identity is at version %s, the book "
+    "holds "
+    "%s versions up to %s', i.id, i.source_no, record_no, i.version, u.n, u.newest) "
+    "FROM ledger.record_identity i FULL JOIN (SELECT record_no, count(*) AS n, "
+    "max(version) AS newest FROM ledger.usage_record GROUP BY 1) u USING (record_no) "
+    "WHERE u.n IS DISTINCT FROM i.version OR u.newest IS DISTINCT FROM i.version "
+    "ORDER BY record_no LIMIT 1";
+
+static const char current_sql[] =
+    "SELECT format('record %s of source %s: version %s of number %s is not in %s', id, source_no, "
+    "version, record_no, month) FROM (SELECT record_no, version, month, source_no, id "
+    "FROM ledger.record_identity EXCEPT SELECT record_no, version, month, source_no, id "
+    "FROM ledger.usage_record) x ORDER BY record_no LIMIT 1";
+
+static const char once_sql[] =
+    "SELECT format('record number %s: identities %s, charges %s, of versions up to %s', record_no, "
+    "coalesce(i.n, 0), coalesce(c.n, 0), c.newest) FROM (SELECT record_no, count(*) AS n, "
+    "max(version) AS version FROM ledger.record_identity GROUP BY 1) i FULL JOIN "
+    "(SELECT record_no, count(*) AS n, max(version) AS newest FROM ledger.charge GROUP BY 1) c "
+    "USING (record_no) WHERE i.n IS DISTINCT FROM 1 OR c.n IS NULL OR c.newest > i.version "
+    "ORDER BY record_no LIMIT 1";
+
+static const char supply_sql[] =
+    "WITH minted AS (SELECT credit_account AS account_no, sum(amount_micro) AS amount "
+    "FROM ledger.transfer WHERE kind = 'mint' GROUP BY 1), "
+    "due AS (SELECT format('pool/%s/%s', h.share, s.fiscal_year) AS name, sum(h.points_micro) AS "
+    "amount FROM ledger.supply s JOIN ledger.supply_share h USING (supply_id) GROUP BY 1), "
+    "parts AS (SELECT supply_id, sum(points_micro) AS amount FROM ledger.supply_share GROUP BY 1) "
+    "SELECT x.detail FROM (SELECT format('%s: supply entries give it %s micro-points, %s were "
+    "minted', "
+    "coalesce(d.name, a.name), coalesce(d.amount, 0), coalesce(m.amount, 0)) AS detail "
+    "FROM minted m JOIN ledger.account a USING (account_no) FULL JOIN due d USING (name) "
+    "WHERE coalesce(m.amount, 0) <> coalesce(d.amount, 0) UNION ALL "
+    "SELECT format('supply %s: its parts add up to %s of %s micro-points', supply_id, p.amount, "
+    "s.minted_micro) FROM ledger.supply s LEFT JOIN parts p USING (supply_id) "
+    "WHERE p.amount IS DISTINCT FROM s.minted_micro) x LIMIT 1";
+
+static const char grant_sql[] =
+    "WITH moved AS (SELECT grant_id, sum(t.amount_micro) FILTER (WHERE t.kind = 'grant' "
+    "AND d.kind = 'pool') AS given, sum(t.amount_micro) FILTER (WHERE t.kind = 'revoke') AS taken, "
+    "count(*) FILTER (WHERE t.kind = 'grant') AS n, "
+    "max(coalesce(c.project_id, d.project_id)) AS last, min(coalesce(c.project_id, d.project_id)) "
+    "AS first "
+    "FROM ledger.transfer t JOIN ledger.account d ON d.account_no = t.debit_account "
+    "JOIN ledger.account c ON c.account_no = t.credit_account "
+    "WHERE t.kind IN ('grant', 'revoke') GROUP BY 1) "
+    "SELECT format('grant %s of %s: %s micro-points given and %s taken back, the transfers add up "
+    "to %s "
+    "and %s', coalesce(g.grant_id, m.grant_id), g.project_id, g.granted_micro, "
+    "g.granted_micro - g.points_micro, m.given, coalesce(m.taken, 0)) "
+    "FROM ledger.grant_now g FULL JOIN moved m USING (grant_id) "
+    "WHERE m.given IS DISTINCT FROM g.granted_micro OR m.n IS DISTINCT FROM 1 "
+    "OR coalesce(m.taken, 0) IS DISTINCT FROM g.granted_micro - g.points_micro "
+    "OR m.first IS DISTINCT FROM g.project_id OR m.last IS DISTINCT FROM g.project_id "
+    "OR g.points_micro < 0 ORDER BY 1 LIMIT 1";
+
+const struct verify_statement verify_statements[] = {
+    {"accounts_sum_to_zero", "the balances of all accounts add up to zero", zero_sql},
+    {"transfer_totals_match", "every total is the sum of its transfers", total_sql},
+    {"positions_match", "every project stands where its transfers and accruals put it",
+     position_sql},
+    {"charges_match_transfers", "every charge transfer is the sum of its charges", charge_sql},
+    {"unmoved_charges_are_zero", "charges that moved no points add up to none", unmoved_sql},
+    {"usage_totals_match", "every roll-up is the sum of its charges", usage_sql},
+    {"draws_match", "what grants paid is the sum of the charges in their time", draw_sql},
+    {"versions_are_complete", "every record has each of its versions once", version_sql},
+    {"identities_are_current", "every identity points at its current version", current_sql},
+    {"charged_once", "every record was charged, and every charge has its record", once_sql},
+    {"supply_is_minted_once", "every pool holds what its supply entries gave it", supply_sql},
+    {"grants_match_transfers", "every grant moved its points once", grant_sql},
+};
+const size_t verify_statement_count = sizeof verify_statements / sizeof verify_statements[0];
