@@ -132,11 +132,13 @@ static int open_session(const struct options *options, struct session *session, 
 /* Signals are taken by sigwait alone: block them before any thread exists. */
 static void block_signals(sigset_t *signals)
 {
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+
     sigemptyset(signals);
     sigaddset(signals, SIGTERM);
     sigaddset(signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
+    sigaction(SIGPIPE, &ignore, NULL);
 }
 
 static void announce(const struct server *server)

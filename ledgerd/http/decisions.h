@@ -31,7 +31,7 @@ void decisions_next_id(struct decisions *decisions, char *id);
  * short. */
 void decisions_keep(struct decisions *decisions, const char *id, const char *json, size_t length);
 
-/* Append the decision's JSON; false if it is not (or no longer) there. */
+/* Append the decision's JSON; false if it is not there. */
 bool decisions_find(struct decisions *decisions, const char *id, struct strbuf *json);
 
 #endif

@@ -48,6 +48,7 @@ struct request {
     char text[REQUEST_TEXT_BYTES];
 };
 
+/* An empty request of the connection; NULL if out of memory. */
 struct request *request_create(struct service *service, struct MHD_Connection *connection);
 void request_destroy(struct request *request); /* accepts NULL */
 

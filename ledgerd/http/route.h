@@ -17,6 +17,7 @@ enum route_place {
     ROUTE_WRITE,  /* by a worker, as ledger_daemon */
 };
 
+/* Fill the reply. Never fails: what goes wrong is a problem document. */
 typedef void route_handler(struct request *request, struct reply *reply);
 
 struct route {
