@@ -249,9 +249,6 @@ static int add_difference(struct amending *amending, const struct place *place,
     if (points_add(verdict->points, slice->points, &verdict->points) != POINTS_OK) {
         return error_set(err, ERROR_INTERNAL, "the difference of an amendment does not fit");
     }
-    if (tail_resolve(amending->tail, err) != 0) {
-        return -1;
-    }
     return tail_charge(amending->tail, line, slice, &row->posted, err);
 }
 
@@ -386,17 +383,24 @@ static int take_back_meters(void *context, size_t i, const struct stored_record 
 {
     struct amending *amending = context;
     const struct batch_item *item = &amending->batch->items.at[chain_at(amending, i)->final];
-    struct meter_sink sink = {amending, 0, err};
+    struct error cause = {0};
+    struct meter_sink sink = {amending, 0, &cause};
 
     sink.line = batch_line(amending->batch, item->source, stored->record.project,
                            stored->record.klass);
     if (sink.line == BATCH_NONE) {
         return no_memory(err);
     }
-    error_set(err, ERROR_INTERNAL, "the meters of record %lld do not fit",
-              (long long)stored->record_no);
-    return meter_use_each(&stored->record, amending->rules[i], &amending->tail->catalog->calendar,
-                          take_back_meter, &sink);
+    if (meter_use_each(&stored->record, amending->rules[i], &amending->tail->catalog->calendar,
+                       take_back_meter, &sink) == 0) {
+        return 0;
+    }
+    if (cause.code == ERROR_NONE) {
+        return error_set(err, ERROR_INTERNAL, "the meters of record %lld do not fit",
+                         (long long)stored->record_no);
+    }
+    *err = cause;
+    return -1;
 }
 
 int amendments_make(struct amendments *amendments, struct judgement *judgement, struct store *store,
@@ -420,10 +424,8 @@ int amendments_make(struct amendments *amendments, struct judgement *judgement, 
             goto done;
         }
     }
-    if (store_lookup_records(store, amending.versions, amendments->chains.count, take_back_meters,
-                             &amending, err) == 0) {
-        result = tail_resolve(tail, err);
-    }
+    result = store_lookup_records(store, amending.versions, amendments->chains.count,
+                                  take_back_meters, &amending, err);
 done:
     lookup_charges_release(&amending.booked);
     free(amending.slices.at);

@@ -43,19 +43,6 @@ static int resolve_line(struct tail *tail, struct batch_line *line, struct error
     return 0;
 }
 
-int tail_resolve(struct tail *tail, struct error *err)
-{
-    struct batch *batch = tail->batch;
-
-    for (size_t i = 0; i < batch->lines.count; i++) {
-        if (batch->lines.at[i].debit_account == 0 &&
-            resolve_line(tail, &batch->lines.at[i], err) != 0) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
 int tail_begin(struct tail *tail, struct batch *batch, const struct catalog *catalog,
                struct error *err)
 {
@@ -82,7 +69,7 @@ int tail_begin(struct tail *tail, struct batch *batch, const struct catalog *cat
     for (size_t i = 0; i < batch->lines.count; i++) { /* the transaction may run again */
         batch->lines.at[i].debit_account = 0;
     }
-    return tail_resolve(tail, err);
+    return 0;
 }
 
 static int add_draw(struct tail *tail, const struct batch_line *line,
@@ -103,17 +90,19 @@ static int add_draw(struct tail *tail, const struct batch_line *line,
 int tail_charge(struct tail *tail, uint32_t line_number, const struct batch_slice *slice,
                 size_t *posted, struct error *err)
 {
-    const struct batch_line *line = &tail->batch->lines.at[line_number];
-    struct posting_key key = {
-        .debit_account = line->debit_account,
-        .credit_account = line->credit_account,
-        .month = slice->month,
-        .kind = TRANSFER_CHARGE,
-        .source = tail->batch->sources.at[line->source].number,
-    };
-    ptrdiff_t number = posting_add(&tail->posting, &key, slice->points);
-    struct tally_row *usage = tally_row(&tail->usages, (uint64_t)slice->month.number, line_number);
+    struct batch_line *line = &tail->batch->lines.at[line_number];
+    struct posting_key key = {.month = slice->month, .kind = TRANSFER_CHARGE};
+    struct tally_row *usage;
+    ptrdiff_t number;
 
+    if (line->debit_account == 0 && resolve_line(tail, line, err) != 0) {
+        return -1;
+    }
+    key.debit_account = line->debit_account;
+    key.credit_account = line->credit_account;
+    key.source = tail->batch->sources.at[line->source].number;
+    number = posting_add(&tail->posting, &key, slice->points);
+    usage = tally_row(&tail->usages, (uint64_t)slice->month.number, line_number);
     if (number < 0 || usage == NULL ||
         points_add(tail->total, slice->points, &tail->total) != POINTS_OK) {
         return error_set(err, ERROR_INTERNAL,

@@ -38,9 +38,6 @@ void tail_release(struct tail *tail);
 int tail_begin(struct tail *tail, struct batch *batch, const struct catalog *catalog,
                struct error *err);
 
-/* The same for lines that were added since. */
-int tail_resolve(struct tail *tail, struct error *err);
-
 /* Add a charge of a line.  *posted gets the number that tail_transfer takes once transfers are
  * posted. */
 int tail_charge(struct tail *tail, uint32_t line, const struct batch_slice *slice, size_t *posted,

@@ -1,0 +1,94 @@
+/* ingest - see ingest.h. What it is made of: ingest_run (threads), ingest_prepare, ingest_post. */
+#include "ledgerd/flow/ingest.h"
+
+#include <string.h>
+
+#include "importers/importer.h"
+#include "ledgerd/flow/ingest_options.h"
+#include "ledgerd/flow/ingest_run.h"
+
+static const char *const fate_texts[] = {
+    [INGEST_BOOKED] = "booked",       [INGEST_AMENDED] = "amended",
+    [INGEST_DUPLICATE] = "duplicate", [INGEST_QUARANTINED] = "quarantined",
+    [INGEST_SKIPPED] = "skipped",
+};
+
+const char *ingest_fate_text(enum ingest_fate fate)
+{
+    return fate_texts[fate];
+}
+
+/* One input, read by one importer. */
+struct reading {
+    const struct ingest_options *options;
+    struct input *input;
+};
+
+static int read_input(struct ingest_run *run, void *context, struct error *err)
+{
+    const struct reading *reading = context;
+    struct import_options options;
+    struct batch_reading how = {.format = reading->options->format};
+    struct strbuf text = STRBUF_INIT;
+    struct importer *importer = NULL;
+    int result = -1;
+
+    if (ingest_import_options(reading->options, run_zone(run), &options, err) == 0) {
+        importer = importer_open(reading->input, &options, err);
+    }
+    if (importer != NULL) {
+        ingest_options_write(reading->options, &text);
+        how.options = text.data;
+        how.header = importer_header(importer);
+        result = run_feed(run, importer, &how, err);
+    }
+    strbuf_release(&text);
+    importer_close(importer);
+    return result;
+}
+
+static int ingest_input(struct store *store, struct input *input,
+                        const struct ingest_options *options, bool threaded,
+                        struct ingest_counts *counts, struct error *err)
+{
+    struct reading reading = {options, input};
+    struct ingest_run *run = run_create(store, options, threaded, err);
+    int result = -1;
+
+    if (run != NULL) {
+        run_watch(run, input);
+        result = run_work(run, read_input, &reading, counts, err);
+    }
+    run_destroy(run);
+    return result;
+}
+
+int ingest_file(struct store *store, const char *path, const struct ingest_options *options,
+                struct ingest_counts *counts, struct error *err)
+{
+    struct input *input = input_open(path, err);
+    int result = -1;
+
+    *counts = (struct ingest_counts){0};
+    if (input != NULL) {
+        result = ingest_input(store, input, options, true, counts, err);
+    }
+    input_close(input);
+    return result;
+}
+
+int ingest_bytes(struct store *store, const char *bytes, size_t length,
+                 const struct ingest_options *options, struct ingest_counts *counts,
+                 struct error *err)
+{
+    struct input *input = input_from_memory(bytes, length);
+    int result = -1;
+
+    *counts = (struct ingest_counts){0};
+    if (input == NULL) {
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    }
+    result = ingest_input(store, input, options, false, counts, err);
+    input_close(input);
+    return result;
+}
