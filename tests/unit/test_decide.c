@@ -1,0 +1,195 @@
+/* Decisions: the first reason in the order of precedence, and every limit that stands in the way.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ledgerd/core/decide.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static struct decide_question good_question(void)
+{
+    return (struct decide_question){
+        .project_known = true,
+        .is_member = true,
+        .rated = true,
+        .project = "hp270001",
+        .share = "hpci",
+        .requested = {100},
+        .balance = {.available = {100}, .has_active_grant = true},
+        .has_share_cap = true,
+        .share_cap_available = {100},
+    };
+}
+
+/* Make one thing wrong; they are in the order of precedence. */
+static void spoil(struct decide_question *question, enum decide_reason reason)
+{
+    switch (reason) {
+    case DECIDE_UNKNOWN_PROJECT:
+        question->project_known = false;
+        break;
+    case DECIDE_PROJECT_CLOSED:
+        question->project_closed = true;
+        break;
+    case DECIDE_NOT_A_MEMBER:
+        question->membership_required = true;
+        question->is_member = false;
+        break;
+    case DECIDE_NO_RATE:
+        question->rated = false;
+        break;
+    case DECIDE_STALE:
+        question->stale = true;
+        break;
+    case DECIDE_NO_ACTIVE_GRANT:
+        question->balance.has_active_grant = false;
+        break;
+    case DECIDE_INSUFFICIENT_POINTS:
+        question->balance.available.micro = 99;
+        break;
+    case DECIDE_SHARE_CAP:
+        question->share_cap_available.micro = 99;
+        break;
+    case DECIDE_ALLOWED:
+    case DECIDE_PROJECT_LIMIT:
+    case DECIDE_USER_LIMIT:
+        break;
+    }
+}
+
+static const enum decide_reason reasons[] = {
+    DECIDE_UNKNOWN_PROJECT, DECIDE_PROJECT_CLOSED,  DECIDE_NOT_A_MEMBER,        DECIDE_NO_RATE,
+    DECIDE_STALE,           DECIDE_NO_ACTIVE_GRANT, DECIDE_INSUFFICIENT_POINTS, DECIDE_SHARE_CAP};
+
+static void the_first_reason_stands(void **state)
+{
+    struct decide_question question = good_question();
+    struct decide_answer answer;
+
+    (void)state;
+    decide(&question, &answer);
+    assert_true(answer.allowed);
+    assert_int_equal(answer.reason, DECIDE_ALLOWED);
+    assert_int_equal(answer.violated_count, 0);
+    for (size_t first = 0; first < COUNT(reasons); first++) {
+        for (size_t second = first; second < COUNT(reasons); second++) {
+            question = good_question();
+            spoil(&question, reasons[second]);
+            spoil(&question, reasons[first]);
+            decide(&question, &answer);
+            assert_false(answer.allowed);
+            assert_int_equal(answer.reason, reasons[first]);
+        }
+    }
+}
+
+static void every_limit_is_named_with_its_number(void **state)
+{
+    struct decide_question question = good_question();
+    struct decide_answer answer;
+
+    (void)state;
+    spoil(&question, DECIDE_STALE);
+    spoil(&question, DECIDE_INSUFFICIENT_POINTS);
+    spoil(&question, DECIDE_SHARE_CAP);
+    decide(&question, &answer);
+    assert_int_equal(answer.violated_count, 2);
+    assert_int_equal(answer.violated[0].limit, LIMIT_PROJECT);
+    assert_string_equal(answer.violated[0].name, "hp270001");
+    assert_int_equal(answer.violated[0].available.micro, 99);
+    assert_int_equal(answer.violated[1].limit, LIMIT_SHARE);
+    assert_string_equal(answer.violated[1].name, "hpci");
+    assert_string_equal(decide_limit_text(LIMIT_PROJECT), "project");
+    assert_string_equal(decide_limit_text(LIMIT_SHARE), "share");
+}
+
+static void an_overdraft_stands_in_for_a_grant(void **state)
+{
+    struct decide_question question = good_question();
+    struct decide_answer answer;
+
+    (void)state;
+    spoil(&question, DECIDE_NO_ACTIVE_GRANT);
+    question.overdraft.micro = 1;
+    decide(&question, &answer);
+    assert_true(answer.allowed);
+}
+
+static void a_service_is_always_answered_yes(void **state)
+{
+    struct decide_question question = good_question();
+    struct decide_answer answer;
+
+    (void)state;
+    question.is_service = true;
+    for (size_t i = 2; i < COUNT(reasons); i++) {
+        spoil(&question, reasons[i]);
+    }
+    decide(&question, &answer);
+    assert_true(answer.allowed);
+    spoil(&question, DECIDE_PROJECT_CLOSED);
+    decide(&question, &answer);
+    assert_int_equal(answer.reason, DECIDE_PROJECT_CLOSED);
+}
+
+static void long_names_are_cut(void **state)
+{
+    static char name[2 * DECIDE_NAME_BYTES];
+    struct decide_question question = good_question();
+    struct decide_answer answer;
+
+    (void)state;
+    memset(name, 'x', sizeof name - 1);
+    question.project = name;
+    spoil(&question, DECIDE_INSUFFICIENT_POINTS);
+    decide(&question, &answer);
+    assert_int_equal(strlen(answer.violated[0].name), DECIDE_NAME_BYTES - 1);
+}
+
+static void reasons_have_the_contracts_names_and_statuses(void **state)
+{
+    static const struct {
+        enum decide_reason reason;
+        const char *text;
+        int status;
+    } rows[] = {
+        {DECIDE_UNKNOWN_PROJECT, "unknown_project", 404},
+        {DECIDE_PROJECT_CLOSED, "project_closed", 403},
+        {DECIDE_NOT_A_MEMBER, "not_a_member", 403},
+        {DECIDE_NO_RATE, "no_rate", 403},
+        {DECIDE_STALE, "stale", 503},
+        {DECIDE_NO_ACTIVE_GRANT, "no_active_grant", 402},
+        {DECIDE_INSUFFICIENT_POINTS, "insufficient_points", 402},
+        {DECIDE_PROJECT_LIMIT, "project_limit", 402},
+        {DECIDE_USER_LIMIT, "user_limit", 402},
+        {DECIDE_SHARE_CAP, "share_cap", 402},
+    };
+
+    (void)state;
+    assert_null(decide_reason_text(DECIDE_ALLOWED));
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        assert_string_equal(decide_reason_text(rows[i].reason), rows[i].text);
+        assert_int_equal(decide_reason_status(rows[i].reason), rows[i].status);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_reason_stands),
+        cmocka_unit_test(every_limit_is_named_with_its_number),
+        cmocka_unit_test(an_overdraft_stands_in_for_a_grant),
+        cmocka_unit_test(a_service_is_always_answered_yes),
+        cmocka_unit_test(long_names_are_cut),
+        cmocka_unit_test(reasons_have_the_contracts_names_and_statuses),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
