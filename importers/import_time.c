@@ -37,11 +37,12 @@ static bool plain_time(struct time_reader *reader, const char *text, size_t leng
         !two_digits(text + 14, 59, &minute) || !two_digits(text + 17, 59, &second)) {
         return false;
     }
-    if (memcmp(reader->date, text, DATE_BYTES) != 0) {
+    if (!reader->has_date || memcmp(reader->date, text, DATE_BYTES) != 0) {
         if (parse_naive_time(text, DATE_BYTES, &reader->date_us) != 0) {
-            reader->date[0] = '\0';
+            reader->has_date = false;
             return false;
         }
+        reader->has_date = true;
         memcpy(reader->date, text, DATE_BYTES);
     }
     *us = reader->date_us + (hour * 3600 + minute * 60 + second) * INSTANT_SECOND_US;

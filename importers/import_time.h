@@ -14,9 +14,10 @@
 
 struct time_reader {
     const struct zone *zone; /* of naive times; NULL is UTC */
-    char date[10];           /* the last date read, "2027-06-01", … */
-    int64_t date_us;         /* … and its midnight as if in UTC */
-    int64_t plain_from_us;   /* local times in [from, to) are offset_us ahead of UTC */
+    bool has_date;
+    char date[10];         /* the last date read, "2027-06-01", … */
+    int64_t date_us;       /* … and its midnight as if in UTC */
+    int64_t plain_from_us; /* local times in [from, to) are offset_us ahead of UTC */
     int64_t plain_to_us;
     int64_t offset_us;
 };

@@ -512,20 +512,19 @@ struct scan_text scan_text(struct scan_doc *doc, uint32_t token)
 {
     const struct scan_token *t = &doc->tokens[token];
     const char *bytes = doc->text + t->start;
-    size_t needed = (size_t)t->start + t->length;
+    /* Room for all strings of the value at once: texts that were given out must not move. */
+    size_t whole = (size_t)doc->tokens[0].start + doc->tokens[0].length;
 
     if (!t->escaped) {
         return (struct scan_text){bytes, t->length};
     }
-    if (doc->shadow_bytes < needed) {
-        /* Everything up to the end of the whole value, at once: earlier results must not move. */
-        size_t whole = (size_t)doc->tokens[0].start + doc->tokens[0].length;
-        char *shadow = realloc(doc->shadow, whole > needed ? whole : needed);
+    if (doc->shadow_bytes < whole) {
+        char *shadow = realloc(doc->shadow, whole);
         if (shadow == NULL) {
             return (struct scan_text){"", 0};
         }
         doc->shadow = shadow;
-        doc->shadow_bytes = whole > needed ? whole : needed;
+        doc->shadow_bytes = whole;
     }
     return (struct scan_text){doc->shadow + t->start,
                               unescape(doc->shadow + t->start, bytes, bytes + t->length)};

@@ -120,7 +120,8 @@ int sacct_columns_read(struct sacct_columns *columns, const char *line, size_t l
         }
         at = name.bytes + name.length + 1;
     }
-    if ((columns->column[ROLE_RAW_ID] < 0 && columns->column[ROLE_JOB_ID] < 0) ||
+    if (memchr(line, '\0', length) != NULL ||
+        (columns->column[ROLE_RAW_ID] < 0 && columns->column[ROLE_JOB_ID] < 0) ||
         columns->column[ROLE_STATE] < 0) {
         return error_set(err, ERROR_INPUT,
                          "the first line is no header of sacct -P: it must name the columns "

@@ -65,6 +65,9 @@ struct slurm_job {
     char tres_room[SLURM_TRES_BYTES];
 };
 
+/* All texts "", nothing given. */
+void slurm_job_init(struct slurm_job *job);
+
 /* --- values, as text (slurm_values.c); 0 or -1 unless said otherwise ------------------------- */
 
 /* A state word, "CANCELLED by 20042" too; -1 if Slurm has no such state. */

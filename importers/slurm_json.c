@@ -409,7 +409,7 @@ static int slurm_json_next(struct importer *importer, struct import_item *item, 
     if (scan_type(&importer->items.doc, 0) != SCAN_OBJECT) {
         return item_bad(importer, item, "malformed", "a job must be an object");
     }
-    memset(&job, 0, sizeof job);
+    slurm_job_init(&job);
     read_texts(&importer->items.doc, &job);
     if (read_identity(importer, &job, item) != 0 || read_times(importer, &job, item) != 0 ||
         read_tres(importer, &job, item) != 0) {

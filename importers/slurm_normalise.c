@@ -12,6 +12,17 @@ enum {
     SLURM_MINUTES_MAX = 100 * 366 * 24 * 60,
 };
 
+void slurm_job_init(struct slurm_job *job)
+{
+    const struct scan_text none = {"", 0};
+
+    memset(job, 0, sizeof *job);
+    job->shown_id = job->cluster = job->account = job->user = job->partition = job->qos = none;
+    job->name = job->reservation = job->nodes = job->exit_code = job->uid = none;
+    job->alloc_tres = job->admin_comment = none;
+    job->outcome = "";
+}
+
 static char *put_number(char *end, uint64_t number)
 {
     do {

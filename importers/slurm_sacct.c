@@ -209,7 +209,7 @@ static int give_row(struct importer *importer, struct import_item *item)
     if (is_step(state)) {
         return item_skip(item, "step", "a step repeats what its job was given");
     }
-    memset(&state->job, 0, sizeof state->job);
+    slurm_job_init(&state->job);
     fill_texts(state);
     if (fill_identity(importer, item) != 0 || fill_times(importer, item) != 0 ||
         fill_tres(importer, item) != 0) {

@@ -168,7 +168,8 @@ static int read_column(struct csv_column *column, struct scan_text name, struct 
     } else if (column->field == FIELD_METERS || column->field == FIELD_ATTRIBUTES) {
         column->field = FIELD_UNKNOWN;
     }
-    if (column->field == FIELD_UNKNOWN || name.length - skip >= CSV_NAME_BYTES) {
+    if (column->field == FIELD_UNKNOWN || name.length - skip >= CSV_NAME_BYTES ||
+        !usage_is_clean(name.bytes, name.length, CSV_NAME_BYTES)) {
         return error_set(
             err, ERROR_INPUT,
             "the header names a column that usage records do not have: '%s' (columns are "

@@ -129,7 +129,9 @@ static const char *scan_compare(struct scan_doc *doc, const char *text, size_t l
     } else if (status == SCAN_OK) {
         difference = scan_differs(doc, 0, value);
     } else if (status != SCAN_TOO_BIG) {
-        difference = "the scanner refuses what jansson takes";
+        /* jansson takes a NUL byte behind a value for the end. */
+        difference = memchr(text, '\0', length) != NULL ? NULL
+                                                        : "the scanner refuses what jansson takes";
     }
     json_decref(value);
     return difference;
