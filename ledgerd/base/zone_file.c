@@ -153,12 +153,14 @@ static int table_read(const struct block *block, struct zone *zone, int64_t *las
 /* Go on after `last` by the rule, up to RULE_LAST_YEAR. */
 static int rule_expand(const struct zone_rule *rule, int64_t last, struct zone *zone)
 {
-    int year = last < 0 ? 1970 : civil_from_days(last / CIVIL_DAY_SECONDS).year;
+    int64_t end = civil_to_days(RULE_LAST_YEAR, 12, 31) * CIVIL_DAY_SECONDS;
 
-    if (!rule->has_summer) { /* the table ends in standard time already, or there is none */
+    if (!rule->has_summer ||
+        last >= end) { /* the table ends in standard time, or goes far enough */
         return 0;
     }
-    for (; year <= RULE_LAST_YEAR; year++) {
+    for (int year = last < 0 ? 1970 : civil_from_days(last / CIVIL_DAY_SECONDS).year;
+         year <= RULE_LAST_YEAR; year++) {
         int64_t begins = zone_rule_summer_begins(rule, year);
         int64_t ends = zone_rule_summer_ends(rule, year);
         bool north = begins < ends;
