@@ -60,7 +60,7 @@ def job_hourly(row, rule):
 
 
 def job_expect(row, book, by_class):
-    """Add one job: what is charged in which month, what is refunded, what is accrued."""
+    """Add one job: what is charged in which month, or what is accrued."""
     hourly = job_hourly(row, by_class[row["Partition"]])
     hours, minutes, seconds = map(int, row["Suspended"].split(":"))
     elapsed = Fraction(int(row["ElapsedRaw"]))
@@ -78,8 +78,6 @@ def job_expect(row, book, by_class):
         june = rounded(hourly * before * elapsed / wall / 3600)
     project["2027-06"] += june
     project["2027-07"] += whole - june
-    if row["State"] == "NODE_FAIL":
-        project["refunded"] += rounded(hourly * min(elapsed, 14400) / 3600)
 
 
 def tokens():
@@ -183,9 +181,8 @@ class BookTest(unittest.TestCase):
         for project, wanted in sorted(self.book.items()):
             balance = self.ctl("balance", project)
             spent = wanted["2027-06"] + wanted["2027-07"]
-            self.assertEqual(
-                (balance["spent"], balance["refunded"], balance["accrued"]),
-                (text(spent), text(wanted["refunded"]), text(wanted["accrued"])), project)
+            self.assertEqual((balance["spent"], balance["accrued"]),
+                             (text(spent), text(wanted["accrued"])), project)
 
     def test_the_months_are_what_arithmetic_says(self):
         for month in ("2027-06", "2027-07"):
