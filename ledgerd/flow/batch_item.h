@@ -51,6 +51,7 @@ struct batch_reading {   /* how items were read: what reading one again needs */
     const char *format;  /* contract's name */
     const char *options; /* JSON object */
     const char *header;  /* stands before every item's text; "" if none */
+    uint64_t number;     /* of every item read so, in place of its line's; 0: none */
 };
 
 struct batch_raw { /* an item's own text */

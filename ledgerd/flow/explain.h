@@ -1,7 +1,8 @@
-/* explain - a record followed from its source to the transfers: rule, card, arithmetic, months, grants.
+/* explain - a record followed from its source to the transfers: rule, card, arithmetic, months,
+ * grants.
  *
- * One question answered from the book alone.  A record may be booked (with all its versions), running (an
- * accrual), in quarantine, or not known at all.
+ * One question answered from the book alone.  A record may be booked (with all its versions),
+ * running (an accrual), in quarantine, or not known at all.
  */
 #ifndef LEDGERD_FLOW_EXPLAIN_H
 #define LEDGERD_FLOW_EXPLAIN_H
@@ -17,6 +18,7 @@
 #include "ledgerd/flow/catalog.h"
 #include "ledgerd/store/store.h"
 #include "ledgerd/store/store_explain.h"
+#include "ledgerd/store/store_quarantine.h"
 
 struct explanation {
     struct explained_record *booked;        /* NULL if nothing is booked */
@@ -28,8 +30,8 @@ struct explanation {
     const struct catalog *catalog; /* borrowed */
 };
 
-/* Explain (source, id).  The catalog is borrowed until explain_release.  ERROR_REFUSED reason unknown_record if the book
- * has never heard of it. */
+/* Explain (source, id).  The catalog is borrowed until explain_release.  ERROR_REFUSED reason
+ * unknown_record if the book has never heard of it. */
 int explain_record(struct store *store, const struct catalog *catalog, const char *source,
                    const char *id, struct explanation *explanation, struct error *err);
 void explain_release(struct explanation *explanation); /* a zeroed one is empty */

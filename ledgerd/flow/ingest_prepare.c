@@ -27,7 +27,7 @@ struct prepare {
     struct period period;
 };
 
-static const struct batch_reading read_nothing = {"", "", ""};
+static const struct batch_reading read_nothing = {"", "", "", 0};
 
 struct prepare *prepare_create(const struct ingest_options *options, const struct catalog *catalog,
                                struct error *err)
@@ -453,7 +453,7 @@ int prepare_item(struct prepare *prepare, const struct import_item *item, struct
     if (to == NULL) {
         return error_set(err, ERROR_INTERNAL, "out of memory");
     }
-    to->number = item->line;
+    to->number = prepare->reading->number != 0 ? prepare->reading->number : item->line;
     switch (item->kind) {
     case IMPORT_RECORD:
         result = prepare_record(prepare, item, batch, to, err);

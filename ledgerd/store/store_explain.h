@@ -12,7 +12,7 @@
 #include "ledgerd/core/points.h"
 #include "ledgerd/core/usage.h"
 #include "ledgerd/store/store.h"
-#include "ledgerd/store/store_quarantine.h"
+#include "ledgerd/store/store_record.h"
 
 struct explained_version {
     int version;
@@ -38,11 +38,8 @@ struct explained_charge { /* a row of ledger.charge with its transfer */
 };
 
 struct explained_record {
-    int64_t record_no;
-    char content[33]; /* hexadecimal */
-    int version;      /* current one */
-    struct usage_record record;
-    struct usage_arena arena; /* of record's strings */
+    char content[33];            /* hexadecimal */
+    struct stored_record stored; /* current version */
     size_t version_count;
     struct explained_version *versions;
     size_t charge_count;
@@ -59,7 +56,8 @@ struct explained_accrual {
     char *record; /* in format ledger */
 };
 
-/* Read each part; *record, *accrual are NULL if there is none.  Call inside store_transact for one snapshot. */
+/* Read each part; *record, *accrual are NULL if there is none.  Call inside store_transact for one
+ * snapshot. */
 int store_explain_record(struct store *store, const char *source, const char *id,
                          struct explained_record **record, struct error *err);
 int store_explain_accrual(struct store *store, const char *source, const char *id,

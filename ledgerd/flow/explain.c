@@ -1,0 +1,114 @@
+/* explain - see explain.h. What is found is here, how it is written in explain_write.c. */
+#include "ledgerd/flow/explain.h"
+
+#include <stdlib.h>
+
+#include "ledgerd/store/store_quarantine.h"
+
+struct explaining {
+    const char *source;
+    const char *id;
+    struct explanation *explanation;
+};
+
+static int read_entry(struct store *store, const char *source, const char *id,
+                      struct quarantine_entry **entry, struct error *err)
+{
+    bool found = false;
+
+    *entry = calloc(1, sizeof **entry);
+    if (*entry == NULL) {
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    }
+    if (store_quarantine_find(store, source, id, &found, *entry, err) == 0 && found) {
+        return 0;
+    }
+    free(*entry);
+    *entry = NULL;
+    return found || err->code != ERROR_NONE ? -1 : 0;
+}
+
+/* Inside one transaction, so that its parts agree. */
+static int gather(struct store *store, void *context, struct error *err)
+{
+    const struct explaining *explaining = context;
+    struct explanation *explanation = explaining->explanation;
+    const struct catalog *catalog = explanation->catalog;
+    struct error failure = {0};
+
+    explain_release(explanation); /* it may run again */
+    explanation->catalog = catalog;
+    if (store_explain_record(store, explaining->source, explaining->id, &explanation->booked,
+                             &failure) == 0 &&
+        store_explain_accrual(store, explaining->source, explaining->id, &explanation->accrual,
+                              &failure) == 0 &&
+        read_entry(store, explaining->source, explaining->id, &explanation->in_quarantine,
+                   &failure) == 0) {
+        return 0;
+    }
+    *err = failure;
+    return -1;
+}
+
+static const struct ratecard *find_card(const struct catalog *catalog, int64_t number)
+{
+    for (size_t i = 0; i < catalog->cards.count; i++) {
+        if (catalog->cards.cards[i]->number == number) {
+            return catalog->cards.cards[i];
+        }
+    }
+    return NULL;
+}
+
+/* The card that the current version was rated by, and the parts of the cost as they come to now. */
+static void explain_rating(struct explanation *explanation)
+{
+    const struct explained_record *booked = explanation->booked;
+    struct error ignored = {0}; /* cards applied since may no longer rate it: the parts stay away */
+
+    if (booked == NULL || booked->charge_count == 0) {
+        return;
+    }
+    explanation->card = find_card(explanation->catalog,
+                                  booked->charges[booked->charge_count - 1].card_no);
+    explanation->has_parts = rate_explain(&booked->stored.record, &explanation->catalog->cards,
+                                          &explanation->parts, &ignored) == 0;
+}
+
+int explain_record(struct store *store, const struct catalog *catalog, const char *source,
+                   const char *id, struct explanation *explanation, struct error *err)
+{
+    struct explaining explaining = {source, id, explanation};
+
+    *explanation = (struct explanation){.catalog = catalog};
+    if (store_transact(store, STORE_UNLOCKED, gather, &explaining, err) != 0) {
+        explain_release(explanation);
+        return -1;
+    }
+    if (explanation->booked == NULL && explanation->accrual == NULL &&
+        explanation->in_quarantine == NULL) {
+        return error_set_reason(err, ERROR_REFUSED, "unknown_record",
+                                "the book knows no record '%s' of source '%s'", id, source);
+    }
+    explain_rating(explanation);
+    return 0;
+}
+
+void explain_release(struct explanation *explanation)
+{
+    explained_record_destroy(explanation->booked);
+    explained_accrual_destroy(explanation->accrual);
+    if (explanation->in_quarantine != NULL) {
+        store_quarantine_entry_release(explanation->in_quarantine);
+        free(explanation->in_quarantine);
+    }
+    *explanation = (struct explanation){0};
+}
+
+const char *explain_project(const struct explanation *explanation)
+{
+    if (explanation->booked != NULL) {
+        return explanation->booked->stored.record.project;
+    }
+    return explanation->accrual != NULL ? explanation->accrual->project : "";
+}
