@@ -6,7 +6,6 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#include "ledgerd/base/clock.h"
 #include "ledgerd/ctl/verbs.h"
 #include "ledgerd/flow/document.h"
 
@@ -75,7 +74,7 @@ static void act_fill(struct command *command, char *actor)
         .actor = command_line_text(line, "actor", unix_user(actor, ACTOR_BYTES)),
         .note = command_line_text(line, "note", ""),
         .ref = command_line_text(line, "ref", ""),
-        .now = clock_now(),
+        .now = command->session.now,
     };
 }
 

@@ -25,7 +25,8 @@ static int pretended_time(const struct session_options *options, struct instant 
     return 0;
 }
 
-int session_pretend(const struct session_options *options, struct store *store, struct error *err)
+int session_pretend(const struct session_options *options, struct store *store, struct instant *now,
+                    struct error *err)
 {
     struct instant pretended;
     bool is_sandbox = false;
@@ -33,6 +34,7 @@ int session_pretend(const struct session_options *options, struct store *store, 
         return -1;
     }
     if (!instant_is_set(pretended)) {
+        *now = clock_now();
         return 0;
     }
     if (store_is_sandbox(store, &is_sandbox, err) < 0) {
@@ -44,6 +46,7 @@ int session_pretend(const struct session_options *options, struct store *store, 
                                 "time only in one made by 'ledgerctl migrate --sandbox'");
     }
     clock_pretend(pretended);
+    *now = pretended;
     return 0;
 }
 
@@ -58,7 +61,9 @@ int session_open(const struct session_options *options, struct session *session,
         conf_release(&opened.conf);
         return -1;
     }
-    if (options->role != STORE_OWNER && session_pretend(options, opened.store, err) < 0) {
+    opened.now = clock_now();
+    if (options->role != STORE_OWNER &&
+        session_pretend(options, opened.store, &opened.now, err) < 0) {
         session_close(&opened);
         return -1;
     }

@@ -23,6 +23,7 @@ struct session_options {
 struct session { /* a zeroed struct is empty */
     struct conf conf;
     struct store *store;
+    struct instant now; /* when the command began: exactly the pretended time, if there is one */
 };
 
 /* Read the configuration, connect, and set the process's clock. Call once, before threads exist.
@@ -32,7 +33,9 @@ struct session { /* a zeroed struct is empty */
 int session_open(const struct session_options *options, struct session *session, struct error *err);
 void session_close(struct session *session);
 
-/* Set the clock to the pretended time, if there is one and the book allows it. */
-int session_pretend(const struct session_options *options, struct store *store, struct error *err);
+/* Set the clock to the pretended time, if there is one and the book allows it; *now gets the time.
+ */
+int session_pretend(const struct session_options *options, struct store *store, struct instant *now,
+                    struct error *err);
 
 #endif
