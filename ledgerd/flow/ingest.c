@@ -72,6 +72,9 @@ int ingest_file(struct store *store, const char *path, const struct ingest_optio
     *counts = (struct ingest_counts){0};
     if (input != NULL) {
         result = ingest_input(store, input, options, true, counts, err);
+        if (result < 0 && err->code == ERROR_INPUT) {
+            error_prefix(err, "%s", strcmp(path, "-") == 0 ? "standard input" : path);
+        }
     }
     input_close(input);
     return result;
