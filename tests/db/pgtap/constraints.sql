@@ -1,0 +1,68 @@
+-- What the database itself refuses, whoever asks.
+BEGIN;
+SELECT plan(29);
+
+SELECT ledger.ensure_month('2027-06-15');
+
+CREATE FUNCTION pg_temp.transfer(id bigint, month date, debit int, credit int, amount bigint, kind text) RETURNS void
+LANGUAGE sql AS $$
+    INSERT INTO ledger.transfer (transfer_id, month, entry_id, debit_account, credit_account, amount_micro, kind, booked_at)
+    VALUES (id, month, 1, debit, credit, amount, kind, now())
+$$;
+
+SELECT lives_ok($$ SELECT pg_temp.transfer(1, '2027-06-01', 1, 2, 5, 'move') $$, 'a transfer moves points');
+SELECT throws_ok($$ SELECT pg_temp.transfer(2, '2027-06-01', 1, 2, 0, 'move') $$, '23514', NULL, 'a transfer moves something');
+SELECT throws_ok($$ SELECT pg_temp.transfer(2, '2027-06-01', 1, 2, -5, 'move') $$, '23514', NULL, 'a transfer is never negative');
+SELECT throws_ok($$ SELECT pg_temp.transfer(2, '2027-06-01', 1, 1, 5, 'move') $$, '23514', NULL, 'a transfer has two accounts');
+SELECT throws_ok($$ SELECT pg_temp.transfer(2, '2027-06-02', 1, 2, 5, 'move') $$, '23514', NULL, 'a month is its first day');
+SELECT throws_ok($$ SELECT pg_temp.transfer(2, '2027-06-01', 1, 2, 5, 'gift') $$, '23514', NULL, 'a transfer has a known kind');
+SELECT throws_ok($$ SELECT pg_temp.transfer(1, '2027-06-01', 1, 2, 5, 'move') $$, '23505', NULL, 'a transfer''s number is its own');
+SELECT throws_ok($$ SELECT pg_temp.transfer(3, '2031-01-01', 1, 2, 5, 'move') $$, '23514', NULL, 'a month must be opened first');
+
+SELECT lives_ok($$ INSERT INTO ledger.record_identity VALUES (1, 'a', gen_random_uuid(), 1, 1, '2027-06-01') $$, 'a record is booked');
+SELECT throws_ok($$ INSERT INTO ledger.record_identity VALUES (1, 'a', gen_random_uuid(), 2, 1, '2027-06-01') $$, '23505', NULL,
+                 'a record is booked once');
+SELECT lives_ok($$ INSERT INTO ledger.record_identity VALUES (2, 'a', gen_random_uuid(), 2, 1, '2027-06-01') $$,
+                'another source may use the same id');
+SELECT lives_ok($$ INSERT INTO ledger.record_identity VALUES (1, 'A', gen_random_uuid(), 3, 1, '2027-06-01') $$,
+                'ids are told apart by their bytes');
+
+SELECT throws_ok($$ INSERT INTO ledger.account (name, kind) VALUES ('supply', 'supply') $$, '23505', NULL, 'an account''s name is its own');
+SELECT throws_ok($$ INSERT INTO ledger.account (name, kind) VALUES ('x', 'wallet') $$, '23514', NULL, 'an account has a known kind');
+SELECT throws_ok($$ INSERT INTO ledger.audit (at, actor, verb, subject) VALUES (now(), '', 'x', 'y') $$, '23514', NULL,
+                 'an act has an actor');
+SELECT throws_ok($$ INSERT INTO ledger.book (one) VALUES (true) $$, '23505', NULL, 'there is one book');
+SELECT throws_ok($$ INSERT INTO ledger.book (one) VALUES (false) $$, '23514', NULL, 'and no other one');
+
+INSERT INTO ledger.account (name, kind, project_id) VALUES ('project/p', 'project', 'p'), ('service/s', 'service', 's');
+SELECT throws_ok($$ INSERT INTO ledger.project SELECT 'p', 'project', NULL, '', account_no, 0, now() FROM ledger.account
+                     WHERE name = 'project/p' $$, '23514', NULL, 'a project has a share');
+SELECT throws_ok($$ INSERT INTO ledger.project SELECT 's', 'service', 'hpci', '', account_no, 0, now() FROM ledger.account
+                     WHERE name = 'service/s' $$, '23514', NULL, 'a service has none');
+SELECT throws_ok($$ INSERT INTO ledger.project SELECT 'a b', 'project', 'hpci', '', account_no, 0, now() FROM ledger.account
+                     WHERE name = 'project/p' $$, '23514', NULL, 'a project''s id is plain');
+SELECT throws_ok($$ INSERT INTO ledger.project SELECT 'p', 'project', 'hpci', '', account_no, -1, now() FROM ledger.account
+                     WHERE name = 'project/p' $$, '23514', NULL, 'an overdraft is not negative');
+SELECT lives_ok($$ INSERT INTO ledger.project SELECT 'p', 'project', 'hpci', '', account_no, 0, now() FROM ledger.account
+                     WHERE name = 'project/p' $$, 'a project is added');
+
+INSERT INTO ledger.entry (booked_at, kind) VALUES (now(), 'grant');
+CREATE FUNCTION pg_temp.grant_of(points bigint, valid_from timestamptz, valid_to timestamptz, key text) RETURNS void
+LANGUAGE sql AS $$
+    INSERT INTO ledger.project_grant (project_id, share, fiscal_year, points_micro, valid_from, valid_to, key, request, entry_id, granted_at)
+    SELECT 'p', 'hpci', 2027, points, valid_from, valid_to, key, '', max(entry_id), now() FROM ledger.entry
+$$;
+SELECT lives_ok($$ SELECT pg_temp.grant_of(5, '2027-06-01', '2027-07-01', 'k') $$, 'a grant is made');
+SELECT throws_ok($$ SELECT pg_temp.grant_of(0, '2027-06-01', '2027-07-01', NULL) $$, '23514', NULL, 'a grant is of something');
+SELECT throws_ok($$ SELECT pg_temp.grant_of(5, '2027-06-01', '2027-06-01', NULL) $$, '23514', NULL, 'a grant is valid for a while');
+SELECT throws_ok($$ SELECT pg_temp.grant_of(5, '2027-06-01', '2027-07-01', 'k') $$, '23505', NULL, 'a key is used once');
+
+SELECT throws_ok($$ SELECT ledger.ensure_month('1969-12-31') $$, NULL, NULL, 'no month before 1970');
+SELECT throws_ok($$ SELECT ledger.ensure_month('2200-01-01') $$, NULL, NULL, 'no month after 2199');
+
+INSERT INTO ledger.policy (name, effective_from, document, applied_at) VALUES ('a', '2027-06-01', '{}', now());
+SELECT throws_ok($$ INSERT INTO ledger.policy (name, effective_from, document, applied_at) VALUES ('b', '2027-06-01', '{}', now()) $$,
+                 '23505', NULL, 'one policy begins at a time');
+
+SELECT * FROM finish();
+ROLLBACK;
