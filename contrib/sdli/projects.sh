@@ -11,20 +11,34 @@ year_from=2027-06-01T00:00:00+09:00
 year_half=2027-10-01T00:00:00+09:00
 year_to=2028-04-01T00:00:00+09:00
 
+# What was done is said in a line of our own; what went wrong is said by ledgerctl.
+quietly() {
+    "$ledgerctl" "$@" >/dev/null
+}
+
 # project ID SHARE NAME PI [MEMBER...]
 project() {
-    id=$1 share=$2 name=$3 pi=$4
-    shift 4
-    "$ledgerctl" project add "$id" --share "$share" --name "$name"
-    "$ledgerctl" member add "$id" "$pi" --role pi
+    id=$1 share=$2 name=$3
+    shift 3
+    echo "$id ($share) $name: $*"
+    quietly project add "$id" --share "$share" --name "$name"
+    quietly member add "$id" "$1" --role pi
+    shift
     for user in "$@"; do
-        "$ledgerctl" member add "$id" "$user"
+        quietly member add "$id" "$user"
     done
 }
 
 # grant PROJECT POINTS FROM TO: the key is made of what the grant is.
 grant() {
-    "$ledgerctl" grant "$1" "$2" --from "$3" --to "$4" --key "fy2027/$1/$3"
+    echo "$1 granted $2 points, from ${3%%T*} to ${4%%T*}"
+    quietly grant "$1" "$2" --from "$3" --to "$4" --key "fy2027/$1/$3"
+}
+
+# other_name PROJECT SOURCE NAME: records of the source that name NAME belong to the project.
+other_name() {
+    echo "$1 is called $3 in $2"
+    quietly project alias "$1" "$2" "$3"
 }
 
 # The national programme: 80 % of the machine.
@@ -55,5 +69,5 @@ grant ind27002 7100 "$year_from" "$year_to"
 grant ind27003 40000 "$year_from" "$year_to"
 
 # Slurm accounts that are not named like their project.
-"$ledgerctl" project alias hp270032 slurm:sdli geophys
-"$ledgerctl" project alias ind27002 slurm:sdli acme-drug
+other_name hp270032 slurm:sdli geophys
+other_name ind27002 slurm:sdli acme-drug
