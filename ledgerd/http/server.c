@@ -175,11 +175,14 @@ static void request_done(struct request *request)
     MHD_resume_connection(request->connection);
 }
 
-static bool announces_too_much(const struct request *request, size_t limit)
+/* A client that waits for leave to send a body that is too large is told at once; one that sends it
+ * anyway reads its answer only after that, so the body is thrown away first. */
+static bool may_refuse_at_once(const struct request *request, size_t limit)
 {
     const char *length = request_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
-    return length != NULL && strtoull(length, NULL, 10) > limit;
+    return length != NULL && strtoull(length, NULL, 10) > limit &&
+           request_header(request, MHD_HTTP_HEADER_EXPECT) != NULL;
 }
 
 static struct request *begin_request(struct server *server, struct MHD_Connection *connection,
@@ -209,7 +212,7 @@ static enum MHD_Result handle_access(void *context, struct MHD_Connection *conne
             return MHD_NO;
         }
         *request_context = request;
-        if (announces_too_much(request, server->max_body_bytes)) {
+        if (may_refuse_at_once(request, server->max_body_bytes)) {
             request->body_too_large = true;
             return answer_request(request);
         }
