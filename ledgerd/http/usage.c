@@ -1,6 +1,9 @@
 /* usage - POST /v1/usage: records come in, their fates go out, and what was booked is durable
  * before the answer. */
+#include <jansson.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -63,20 +66,58 @@ static void count_records(struct metrics *metrics, const struct ingest_counts *c
     atomic_fetch_add(&metrics->records_quarantined, counts->quarantined);
 }
 
-/* True for the media types that carry records; none at all passes for JSON. */
-static bool is_known_type(const char *type)
-{
-    static const char *const types[] = {"application/json", "application/x-ndjson",
-                                        "application/cloudevents+json",
-                                        "application/cloudevents-batch+json"};
+enum body_kind { BODY_DOCUMENT, BODY_LINES, BODY_UNKNOWN };
 
-    for (size_t i = 0; type != NULL && i < sizeof(types) / sizeof(types[0]); i++) {
-        size_t length = strlen(types[i]);
-        if (strncasecmp(type, types[i], length) == 0 && strchr("; \t", type[length]) != NULL) {
-            return true;
+/* What the media type says that the body is; none at all is JSON. */
+static enum body_kind body_kind_of(const char *type)
+{
+    static const struct {
+        const char *type;
+        enum body_kind kind;
+    } types[] = {{"application/json", BODY_DOCUMENT},
+                 {"application/x-ndjson", BODY_LINES},
+                 {"application/cloudevents+json", BODY_DOCUMENT},
+                 {"application/cloudevents-batch+json", BODY_DOCUMENT}};
+
+    if (type == NULL) {
+        return BODY_DOCUMENT;
+    }
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        size_t length = strlen(types[i].type);
+        if (strncasecmp(type, types[i].type, length) == 0 && strchr("; \t", type[length]) != NULL) {
+            return types[i].kind;
         }
     }
-    return type == NULL;
+    return BODY_UNKNOWN;
+}
+
+/* A document that cannot be read as a whole is refused as a whole: its sender is there to mend it,
+ * so nothing of it is kept in quarantine. */
+static bool check_body(const struct request *request, struct reply *reply)
+{
+    enum body_kind kind = body_kind_of(request_header(request, "Content-Type"));
+    json_error_t where;
+    char text[300];
+
+    if (kind == BODY_UNKNOWN) {
+        reply_problem(
+            reply, 415, "unsupported_media_type",
+            "send application/json, application/x-ndjson or application/cloudevents+json");
+        return false;
+    }
+    if (kind == BODY_LINES) {
+        return true;
+    }
+    json_t *document = json_loadb(request->body.data, request->body.length, JSON_REJECT_DUPLICATES,
+                                  &where);
+    if (document == NULL) {
+        snprintf(text, sizeof(text), "the body is no JSON document: line %d: %s", where.line,
+                 where.text);
+        reply_problem(reply, 400, "bad_input", text);
+        return false;
+    }
+    json_decref(document);
+    return true;
 }
 
 static void answer_post(struct reply *reply, const struct usage_post *post,
@@ -90,7 +131,7 @@ static void answer_post(struct reply *reply, const struct usage_post *post,
     write_counts(&reply->body, counts, &post->fates);
 }
 
-void handle_usage_post(struct request *request, struct reply *reply)
+static void post_records(struct request *request, struct reply *reply)
 {
     struct usage_post post = {.fates = STRBUF_INIT, .conflict = STRBUF_INIT};
     struct engine_catalog *catalog = engine_catalog_borrow(request->service->engine);
@@ -106,12 +147,8 @@ void handle_usage_post(struct request *request, struct reply *reply)
         .context = &post,
     };
 
-    if (!is_known_type(request_header(request, "Content-Type"))) {
-        reply_problem(
-            reply, 415, "unsupported_media_type",
-            "send application/json, application/x-ndjson or application/cloudevents+json");
-    } else if (ingest_bytes(request->store, request->body.data, request->body.length, &options,
-                            &counts, &err) != 0) {
+    if (ingest_bytes(request->store, request->body.data, request->body.length, &options, &counts,
+                     &err) != 0) {
         reply_error(reply, &err);
     } else {
         answer_post(reply, &post, &counts);
@@ -121,4 +158,11 @@ void handle_usage_post(struct request *request, struct reply *reply)
     engine_catalog_return(catalog);
     strbuf_release(&post.fates);
     strbuf_release(&post.conflict);
+}
+
+void handle_usage_post(struct request *request, struct reply *reply)
+{
+    if (check_body(request, reply)) {
+        post_records(request, reply);
+    }
 }

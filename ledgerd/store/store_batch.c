@@ -91,7 +91,8 @@ int store_source_numbers(struct store *store, const char *const *names, size_t c
         return 0;
     }
     query_init(&query, "INSERT INTO ledger.source (name) SELECT DISTINCT n FROM unnest($1) n "
-                       "WHERE NOT EXISTS (SELECT FROM ledger.source s WHERE s.name = n) ORDER BY n "
+                       "WHERE n <> '' AND NOT EXISTS (SELECT FROM ledger.source s WHERE s.name = n) "
+                       "ORDER BY n "
                        "ON CONFLICT DO NOTHING");
     query_text_array(&query, names, count);
     if (query_run(store, &query, NULL, NULL, err) != 0) {
