@@ -78,5 +78,16 @@ int command_read_file(const char *path, struct strbuf *content, struct error *er
     if (fd >= 0 && !is_stdin) {
         close(fd);
     }
+    if (result == 0 && content->length == 0) {
+        return error_set(err, ERROR_INPUT, "%s is empty", is_stdin ? "standard input" : path);
+    }
     return result;
+}
+
+int command_blame_file(const char *path, struct error *err)
+{
+    if (err->code == ERROR_INPUT) {
+        error_prefix(err, "%s", strcmp(path, "-") == 0 ? "standard input" : path);
+    }
+    return -1;
 }

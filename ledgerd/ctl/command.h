@@ -50,7 +50,11 @@ int command_finish(struct command *command, json_t *document, struct error *err)
 /* The positional argument's text; NULL if an optional one was not given. */
 const char *command_argument(const struct command *command, size_t i);
 
-/* Read a small file, "-" for standard input, into *content. ERROR_INPUT names it. */
+/* Read a small file, "-" for standard input, into *content. ERROR_INPUT names it; an empty one is
+ * an error too. */
 int command_read_file(const char *path, struct strbuf *content, struct error *err);
+
+/* Put the file's name before an error in what it holds (ERROR_INPUT); leaves other errors alone. */
+int command_blame_file(const char *path, struct error *err);
 
 #endif

@@ -40,6 +40,9 @@ static int policy_apply_run(struct command *command, struct error *err)
             .retroactive = command_line_has(&command->line, "retroactive"),
         };
         status = policy_apply(command->session.store, &request, &result, err);
+        if (status < 0) {
+            command_blame_file(command_argument(command, 0), err);
+        }
     }
     if (status == 0) { /* the catalog is read after applying: a first policy brings the zone */
         const struct catalog *catalog = command_catalog(command, err);

@@ -20,6 +20,9 @@ static int rates_apply_run(struct command *command, struct error *err)
             .retroactive = command_line_has(&command->line, "retroactive"),
         };
         status = rates_apply(command->session.store, &request, &result, err);
+        if (status < 0) {
+            command_blame_file(command_argument(command, 0), err);
+        }
     }
     strbuf_release(&json);
     if (status < 0 || (catalog = command_catalog(command, err)) == NULL) {
