@@ -210,6 +210,23 @@ static int write_lines(struct store *store, const struct making *making, int64_t
     return count;
 }
 
+/* For the audit list: what was given, with the defaults filled in. */
+static int record_act(struct store *store, const struct making *making, int64_t *audit_n,
+                      struct error *err)
+{
+    const struct grant_request *request = making->request;
+    const struct zone *zone = making->catalog->calendar.zone;
+    char points[POINTS_TEXT_BYTES], from[INSTANT_TEXT_BYTES], to[INSTANT_TEXT_BYTES];
+    char detail[REQUEST_BYTES];
+
+    snprintf(detail, sizeof detail, "%s points, %s to %s%s%s%s%s",
+             points_format(request->points, points), zone_format(zone, making->from, from),
+             zone_format(zone, making->to, to), request->lend_from != NULL ? ", lent by " : "",
+             request->lend_from != NULL ? request->lend_from : "",
+             request->key != NULL ? ", key " : "", request->key != NULL ? request->key : "");
+    return manual_record(store, &request->act, "grant", making->project->id, detail, audit_n, err);
+}
+
 static int book_grant(struct store *store, const struct making *making, int64_t *id,
                       struct error *err)
 {
@@ -230,8 +247,7 @@ static int book_grant(struct store *store, const struct making *making, int64_t 
     };
     int count;
 
-    if (manual_record(store, &request->act, "grant", making->project->id, making->canonical,
-                      &entry.audit_n, err) != 0 ||
+    if (record_act(store, making, &entry.audit_n, err) != 0 ||
         store_open_entry(store, &entry, &grant.entry_id, err) != 0 ||
         store_add_grant(store, &grant, id, err) != 0) {
         return -1;
