@@ -63,7 +63,7 @@ grant gen27003 20000 "$year_from" "$year_to"
 # Industry: 10 %. ind27002 has nearly used up what it was granted.
 project ind27001 industry "Materials by inverse design" u00301 u00302
 project ind27002 industry "Virtual screening" u00310
-project ind27003 industry "Circuit design agents" u00320
+project ind27003 industry "Circuit design" u00320
 grant ind27001 150000 "$year_from" "$year_to"
 grant ind27002 7100 "$year_from" "$year_to"
 grant ind27003 40000 "$year_from" "$year_to"

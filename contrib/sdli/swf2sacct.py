@@ -68,7 +68,7 @@ WORKLOADS = (
     Workload("gen27003", ("u00220", "u00221"), 5, "gpu", 1, ("sweep",), 960, True),
     Workload("ind27001", ("u00301", "u00302"), 6, "gpu", 16, ("inverse-design",)),
     Workload("acme-drug", ("u00310",), 4, "gpu", 16, ("docking", "admet")),
-    Workload("ind27003", ("u00320",), 3, "gpu", 8, ("rtl-agent",)),
+    Workload("ind27003", ("u00320",), 3, "gpu", 8, ("rtl-synthesis",)),
 )
 
 

@@ -1,9 +1,10 @@
 /* What comes out of each input of tests/data, real and nasty.
  *
- * The tables (expected.json in tests/data/nasty, counts.json in tests/data) were written from what the sources mean, not
- * from what the importers answer; their form is described in tests/data/README.md. Every file of a table is
- * read from end to end, and each item compared with what must come out. All differences are printed
- * before the test fails, so that one run shows them all.
+ * The tables (expected.json in tests/data/nasty, counts.json in tests/data) were written from what
+ * the sources mean, not from what the importers answer; their form is described in
+ * tests/data/README.md. Every file of a table is read from end to end, and each item compared with
+ * what must come out. All differences are printed before the test fails, so that one run shows them
+ * all.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
 #include <jansson.h>
+#include <cmocka.h>
 
 #include "importers/importer.h"
 #include "ledgerd/base/zone.h"
@@ -210,7 +211,8 @@ static void case_options(json_t *table, json_t *test, const struct zone *zone,
     assert_int_equal(import_format_parse(text_of(test, "format", ""), &options->format), 0);
 }
 
-/* Read all items; return what importer_next ended with, or -1 where the importer did not even open. */
+/* Read all items; return what importer_next ended with, or -1 where the importer did not even open.
+ */
 static int case_read(struct trial *trial, json_t *items, struct input *input,
                      const struct import_options *options, struct error *err)
 {
@@ -387,8 +389,8 @@ static json_int_t meter_count_of(const struct usage_record *record, const char *
     return (json_int_t)quantity->mantissa;
 }
 
-/* True if one of the ways in which the provider counts gives what the record says. The providers' input
- * tokens include cached ones, the ledger's meters are disjoint. */
+/* True if one of the ways in which the provider counts gives what the record says. The providers'
+ * input tokens include cached ones, the ledger's meters are disjoint. */
 static int provider_agrees(json_t *ways, const struct usage_record *record)
 {
     json_int_t input = meter_count_of(record, "input_tokens") +
