@@ -276,6 +276,9 @@ install: all
 	cp -R contrib/sdli $(DESTDIR)$(datadir)/
 
 clean:
+	@for server in $(wildcard $(BUILD)/pg*/data-place $(BUILD)/*/pg*/data-place $(BUILD)/demo/data-place); do \
+	    $(PRIVATE_PG) stop "$${server%/data-place}"; \
+	done
 	rm -rf $(BUILD)
 
 help:
