@@ -354,6 +354,13 @@ static enum input_status next_line(struct sse *sse, struct importer *importer, s
 {
     enum input_status status = input_line(importer->input, 0, end, err);
 
+    if (status == INPUT_OK && sse->line == 0) { /* a byte order mark before anything else */
+        size_t length;
+        const char *window = input_window(importer->input, &length);
+        size_t mark = starts_with(window, *end, "\xef\xbb\xbf") ? 3 : 0;
+        input_consume(importer->input, mark);
+        *end -= mark;
+    }
     if (status != INPUT_FULL) {
         return status;
     }
