@@ -95,22 +95,26 @@ void strbuf_printf(struct strbuf *buf, const char *format, ...)
 
 void strbuf_vprintf(struct strbuf *buf, const char *format, va_list arguments)
 {
+    size_t room = buf->capacity - buf->length; /* 0 before the first growth */
     va_list again;
-    char *space;
-    int length;
 
+    if (buf->failed) {
+        return;
+    }
     va_copy(again, arguments);
-    length = vsnprintf(NULL, 0, format, again);
+    int length = vsnprintf(room > 0 ? buf->data + buf->length : NULL, room, format, again);
     va_end(again);
-    if (length < 0) {
-        buf->failed = true;
-        return;
+    if (length < 0 || (size_t)length >= room) { /* it does not fit: make room and print again */
+        char *space = length < 0 ? NULL : strbuf_reserve(buf, (size_t)length);
+        if (space == NULL) {
+            buf->failed = true;
+            if (room > 0) {
+                buf->data[buf->length] = '\0';
+            }
+            return;
+        }
+        vsnprintf(space, (size_t)length + 1, format, arguments);
     }
-    space = strbuf_reserve(buf, (size_t)length);
-    if (space == NULL) {
-        return;
-    }
-    vsnprintf(space, (size_t)length + 1, format, arguments);
     buf->length += (size_t)length;
 }
 

@@ -1,22 +1,13 @@
 /* decide - see decide.h. */
 #include "ledgerd/core/decide.h"
 
-#include <string.h>
-
 static void violate(struct decide_answer *answer, enum decide_limit limit, const char *name,
                     struct points available)
 {
-    struct decide_violation *violation;
-    size_t length = strnlen(name, DECIDE_NAME_BYTES - 1);
-
-    if (answer->violated_count == DECIDE_VIOLATED_MAX) {
-        return;
+    if (answer->violated_count < DECIDE_VIOLATED_MAX) {
+        answer->violated[answer->violated_count++] = (struct decide_violation){
+            .limit = limit, .name = name, .available = available};
     }
-    violation = &answer->violated[answer->violated_count++];
-    violation->limit = limit;
-    violation->available = available;
-    memcpy(violation->name, name, length);
-    violation->name[length] = '\0';
 }
 
 /* The first reason stands; later ones only add the limits that they name. */

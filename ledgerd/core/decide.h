@@ -28,11 +28,11 @@ enum decide_reason {
 };
 
 enum decide_limit { LIMIT_PROJECT, LIMIT_USER, LIMIT_SHARE, LIMIT_GRANT };
-enum { DECIDE_VIOLATED_MAX = 16, DECIDE_NAME_BYTES = 256 };
+enum { DECIDE_VIOLATED_MAX = 16 }; /* a limit of each kind and period, and more to come */
 
 struct decide_violation {
     enum decide_limit limit;
-    char name[DECIDE_NAME_BYTES]; /* which one: project id, user, share */
+    const char *name; /* which one: project id, user, share; borrowed from the question */
     struct points available;
 };
 

@@ -1,8 +1,10 @@
-/* The decision on one request, and its JSON. The text is written straight into the buffer: this runs
- * for every check that ledgerd answers. */
+/* The decision on one request, and its JSON. The text is written straight into the buffer: this
+ * runs for every check that ledgerd answers. */
 #include "ledgerd/flow/answer.h"
 
 #include <string.h>
+
+enum { ANSWER_JSON_BYTES = 1000 }; /* of a usual decision: one growth of the buffer */
 
 static int share_cap_left(const struct answer_question *question, struct points *left,
                           struct error *err)
@@ -48,15 +50,16 @@ static int known_project(const struct answer_question *question, struct answer *
 
 int answer_make(const struct answer_question *question, struct answer *answer, struct error *err)
 {
-    struct answer made = {.question = {.project = question->project_name,
-                                       .rated = question->rated,
-                                       .stale = question->stale,
-                                       .requested = question->requested}};
-    if (question->project != NULL && known_project(question, &made, err) < 0) {
+    answer->question = (struct decide_question){.project = question->project_name,
+                                                .rated = question->rated,
+                                                .stale = question->stale,
+                                                .requested = question->requested};
+    answer->position = (struct balance_position){0};
+    answer->available = POINTS_ZERO;
+    if (question->project != NULL && known_project(question, answer, err) < 0) {
         return -1;
     }
-    decide(&made.question, &made.decision);
-    *answer = made;
+    decide(&answer->question, &answer->decision);
     return 0;
 }
 
@@ -65,8 +68,17 @@ static void short_detail(const struct answer *answer, const char *who, const cha
 {
     char has[POINTS_TEXT_BYTES];
     char asked[POINTS_TEXT_BYTES];
-    strbuf_printf(out, "%s %s has %s points available and %s are asked for", who, whose,
-                  points_format(available, has), points_format(answer->question.requested, asked));
+    const char *const words[] = {who,
+                                 " ",
+                                 whose,
+                                 " has ",
+                                 points_format(available, has),
+                                 " points available and ",
+                                 points_format(answer->question.requested, asked),
+                                 " are asked for"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        strbuf_add_string(out, words[i]);
+    }
 }
 
 void answer_write_detail(const struct answer_question *question, const struct answer *answer,
@@ -118,16 +130,27 @@ void answer_write_detail(const struct answer_question *question, const struct an
     }
 }
 
+/* Printing by format would be half the cost of a check. */
+static void add_key(struct strbuf *out, const char *key)
+{
+    strbuf_add_string(out, ",\"");
+    strbuf_add_string(out, key);
+    strbuf_add_string(out, "\":");
+}
+
 static void add_text(struct strbuf *out, const char *key, const char *value)
 {
-    strbuf_printf(out, ",\"%s\":", key);
+    add_key(out, key);
     strbuf_add_json_string(out, value);
 }
 
 static void add_points(struct strbuf *out, const char *key, struct points value)
 {
     char text[POINTS_TEXT_BYTES];
-    strbuf_printf(out, ",\"%s\":\"%s\"", key, points_format(value, text));
+    add_key(out, key);
+    strbuf_add_char(out, '"');
+    strbuf_add_string(out, points_format(value, text));
+    strbuf_add_char(out, '"');
 }
 
 static void add_violated(struct strbuf *out, const struct decide_answer *decision)
@@ -160,7 +183,8 @@ void answer_write_json(const struct answer_question *question, const struct answ
     const struct ratecard *card = ratecards_at(&question->catalog->cards, question->now);
     char as_of[INSTANT_TEXT_BYTES];
 
-    strbuf_printf(out, "{\"allowed\":%s", answer->decision.allowed ? "true" : "false");
+    strbuf_reserve(out, ANSWER_JSON_BYTES);
+    strbuf_add_string(out, answer->decision.allowed ? "{\"allowed\":true" : "{\"allowed\":false");
     add_text(out, "reason", decide_reason_text(answer->decision.reason));
     add_detail(out, question, answer);
     add_text(out, "project", question->project_name);

@@ -40,11 +40,12 @@ struct request {
     size_t part_count;
     const char *parts[REQUEST_PARTS_MAX];
     size_t argument_count;
-    struct request_argument arguments[REQUEST_ARGUMENTS_MAX];
     struct store
         *store; /* of the worker that runs the handler; NULL in handlers that answer from memory */
     struct request *next; /* in the workers' queue */
     size_t text_used;
+    /* From here on memory is not cleared: that would cost more than the rest of a check. */
+    struct request_argument arguments[REQUEST_ARGUMENTS_MAX];
     char text[REQUEST_TEXT_BYTES];
 };
 

@@ -139,20 +139,6 @@ static void a_service_is_always_answered_yes(void **state)
     assert_int_equal(answer.reason, DECIDE_PROJECT_CLOSED);
 }
 
-static void long_names_are_cut(void **state)
-{
-    static char name[2 * DECIDE_NAME_BYTES];
-    struct decide_question question = good_question();
-    struct decide_answer answer;
-
-    (void)state;
-    memset(name, 'x', sizeof name - 1);
-    question.project = name;
-    spoil(&question, DECIDE_INSUFFICIENT_POINTS);
-    decide(&question, &answer);
-    assert_int_equal(strlen(answer.violated[0].name), DECIDE_NAME_BYTES - 1);
-}
-
 static void reasons_have_the_contracts_names_and_statuses(void **state)
 {
     static const struct {
@@ -187,7 +173,6 @@ int main(void)
         cmocka_unit_test(every_limit_is_named_with_its_number),
         cmocka_unit_test(an_overdraft_stands_in_for_a_grant),
         cmocka_unit_test(a_service_is_always_answered_yes),
-        cmocka_unit_test(long_names_are_cut),
         cmocka_unit_test(reasons_have_the_contracts_names_and_statuses),
     };
 
