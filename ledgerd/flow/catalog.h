@@ -80,6 +80,7 @@ const char *catalog_resolve_class(const struct conf *conf, const char *source, c
 const struct catalog_project *catalog_service(const struct catalog *catalog, const char *source,
                                               const char *klass);
 
+/* True if the user belongs to the project now. */
 bool catalog_is_member(const struct catalog_project *project, const char *user);
 
 #endif

@@ -70,6 +70,7 @@ int project_show(struct store *store, const char *id, struct project_details *de
 void project_details_release(struct project_details *details);
 int project_list(struct store *store, struct project_rows *rows, struct error *err);
 
+/* Close it: it is refused from now on, its records are still booked. */
 int project_close(struct store *store, const struct project_request *request, bool *unchanged,
                   struct error *err);
 
@@ -78,13 +79,17 @@ int project_close(struct store *store, const struct project_request *request, bo
 int project_alias(struct store *store, const struct project_alias_request *request, bool *unchanged,
                   struct error *err);
 
+/* Add a member or change the role of one. Whether a record is booked does not depend on it. */
 int member_add(struct store *store, const struct member_request *request, bool *unchanged,
                struct error *err);
+/* Take a member out; unchanged if the user is none. */
 int member_remove(struct store *store, const struct member_request *request, bool *unchanged,
                   struct error *err);
+/* The members now: pairs of user and role, by user. The caller releases them. */
 int member_list(struct store *store, const char *project, struct name_pairs *members,
                 struct error *err);
 
+/* How far below zero checks and holds may take the project. ERROR_REFUSED (reason is_service). */
 int overdraft_set(struct store *store, const struct overdraft_request *request, bool *unchanged,
                   struct error *err);
 

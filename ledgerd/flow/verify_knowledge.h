@@ -27,6 +27,7 @@ struct knowledge {
     struct knowledge_state states[KNOWLEDGE_MAX]; /* the whole first, then ever less */
 };
 
+/* All states that could have given other charges. The caller releases them. */
 int knowledge_build(const struct catalog *catalog, struct knowledge *knowledge, struct error *err);
 void knowledge_release(struct knowledge *knowledge);
 

@@ -1,7 +1,7 @@
 /* connection - what a store is made of. Internal to this folder.
  *
- * Kept apart from query.h so that the intents see a store as something opaque that queries run on, and only the
- * runner of transactions and the migrations reach inside.
+ * Kept apart from query.h so that the intents see a store as something opaque that queries run on,
+ * and only the runner of transactions and the migrations reach inside.
  */
 #ifndef LEDGERD_STORE_CONNECTION_H
 #define LEDGERD_STORE_CONNECTION_H
@@ -22,7 +22,8 @@ struct store {
     char sqlstate[SQLSTATE_BYTES];
 };
 
-/* Keys of the advisory locks, all in one place so that they cannot collide: "ledger" in ASCII and a number. */
+/* Keys of the advisory locks, all in one place so that they cannot collide: "ledger" in ASCII and
+ * a number. */
 #define STORE_LOCK_KEY_BOOKING "119182851564801"
 #define STORE_LOCK_KEY_MIGRATE "119182851564802"
 

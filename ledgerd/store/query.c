@@ -1,4 +1,5 @@
-/* query - statements: binding, running, and making errors of what the database says. See query.h. */
+/* query - statements: binding, running, and making errors of what the database says. See
+ * query.h. */
 #include "ledgerd/store/query.h"
 
 #include <arpa/inet.h>
@@ -120,7 +121,8 @@ static void keep_sqlstate(struct store *store, const PGresult *result)
     snprintf(store->sqlstate, sizeof store->sqlstate, "%s", state != NULL ? state : "");
 }
 
-/* The database's state is the cause, not the statement: out of space, shutting down, a standby after a failover. */
+/* The database's state is the cause, not the statement: out of space, shutting down, a standby
+ * after a failover. */
 static bool is_unavailable(const char *sqlstate)
 {
     return strncmp(sqlstate, "08", 2) == 0 || strncmp(sqlstate, "53", 2) == 0 ||

@@ -1,8 +1,8 @@
 /* query - a statement with its parameters, and the rows that it gave. Internal to this folder.
  *
- * Parameters are always bound, never spliced.  A query is filled in order ($1, $2, …), run once, and released.  The first
- * failure (out of memory, too many parameters) is remembered and reported by query_run, so that callers add
- * parameters without a check on each.
+ * Parameters are always bound, never spliced.  A query is filled in order ($1, $2, …), run once,
+ * and released.  The first failure (out of memory, too many parameters) is remembered and reported
+ * by query_run, so that callers add parameters without a check on each.
  */
 #ifndef LEDGERD_STORE_QUERY_H
 #define LEDGERD_STORE_QUERY_H
@@ -48,7 +48,8 @@ void query_instant(struct query *query,
 void query_month(struct query *query, struct month month);   /* date, the first day */
 void query_points(struct query *query, struct points value); /* bigint, micro-points */
 
-/* Array parameters, for set-wise statements over unnest($1, $2, …). NULL texts and INSTANT_NONE are SQL nulls. */
+/* Array parameters, for set-wise statements over unnest($1, $2, …). NULL texts and INSTANT_NONE
+ * are SQL nulls. */
 void query_text_array(struct query *query, const char *const *texts, size_t count);
 void query_i64_array(struct query *query, const int64_t *values, size_t count);
 void query_i32_array(struct query *query, const int32_t *values, size_t count);
@@ -59,9 +60,10 @@ void query_bytes_array(struct query *query, const void *const *bytes, const size
 void query_bool_array(struct query *query, const bool *values, size_t count);
 void query_uuid_array(struct query *query, const unsigned char (*values)[16], size_t count);
 
-/* Run it and release it. With rows NULL, results are thrown away. *affected (may be NULL) gets the command's row count.
- * Errors: a raised constraint becomes ERROR_INTERNAL with the database's own sentence unless the caller's intent says
- * otherwise; a lost connection ERROR_UNAVAILABLE. The SQLSTATE of the last failure is kept in the store. */
+/* Run it and release it. With rows NULL, results are thrown away. *affected (may be NULL) gets the
+ * command's row count. Errors: a raised constraint becomes ERROR_INTERNAL with the database's own
+ * sentence unless the caller's intent says otherwise; a lost connection ERROR_UNAVAILABLE. The
+ * SQLSTATE of the last failure is kept in the store. */
 int query_run(struct store *store, struct query *query, struct rows *rows, int64_t *affected,
               struct error *err);
 

@@ -1,7 +1,7 @@
 /* query_array - array parameters, for statements over unnest($1, $2, …).
  *
- * Binary form of a one-dimensional array: dimensions, has-null flag, element type, length, lower bound; then each
- * element as its length (-1 for null) and its bytes.
+ * Binary form of a one-dimensional array: dimensions, has-null flag, element type, length, lower
+ * bound; then each element as its length (-1 for null) and its bytes.
  */
 #include <arpa/inet.h>
 #include <endian.h>

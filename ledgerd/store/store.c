@@ -1,11 +1,13 @@
 /* store - the connection, and the one runner of transactions.
  *
- * A transaction is a function that may be run more than once: whatever the database asks to be repeated (a deadlock, a
- * serialisation failure) or loses before COMMIT was sent is rolled back and run again from its start.  Only a
- * connection lost during COMMIT leaves a doubt, which is passed on as one.
+ * A transaction is a function that may be run more than once: whatever the database asks to be
+ * repeated (a deadlock, a serialisation failure) or loses before COMMIT was sent is rolled back
+ * and run again from its start.  Only a connection lost during COMMIT leaves a doubt, which is
+ * passed on as one.
  */
 #include "ledgerd/store/store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +16,8 @@
 
 enum { TRANSACT_ATTEMPTS_MAX = 5 }; /* a deadlock that returns so often is a defect, not bad luck */
 
-/* Long enough for the largest batch of an import, short enough for an operator to see that something hangs. */
+/* Long enough for the largest batch of an import, short enough for an operator to see that
+ * something hangs. */
 #define SESSION_SETTINGS                                                  \
     "SET search_path = pg_catalog; SET TimeZone = 'UTC'; SET jit = off; " \
     "SET client_min_messages = warning; SET lock_timeout = '60s'"
@@ -51,8 +54,7 @@ static int connection_failure(struct store *store, struct error *err)
     char text[ERROR_TEXT_BYTES];
     size_t length;
 
-    strncpy(text, PQerrorMessage(store->connection), sizeof text - 1);
-    text[sizeof text - 1] = '\0';
+    snprintf(text, sizeof text, "%s", PQerrorMessage(store->connection));
     for (char *p = text; *p != '\0'; p++) {
         if (*p == '\n' || *p == '\t') {
             *p = ' ';

@@ -1,7 +1,8 @@
 /* store - the connection to the book's database and the one runner of its transactions.
  *
- * A store is one connection, used by one thread at a time.  Intents (store_post_batch, store_add_project, …) live in
- * their own headers and run inside a transaction that store_transact opened; SQL and libpq stay inside this folder.
+ * A store is one connection, used by one thread at a time.  Intents (store_post_batch,
+ * store_add_project, …) live in their own headers and run inside a transaction that store_transact
+ * opened; SQL and libpq stay inside this folder.
  */
 #ifndef LEDGERD_STORE_STORE_H
 #define LEDGERD_STORE_STORE_H
@@ -19,9 +20,9 @@ enum store_role {
     STORE_REPORT, /* reads: SET ROLE ledger_report, read-only transactions */
 };
 
-/* Connect and put on the role. Checks that the schema's version is this program's own: an older one asks for
- * `ledgerctl migrate`, a newer one is refused (both ERROR_UNAVAILABLE); STORE_OWNER skips that check. The conninfo's
- * password never appears in an error's text. NULL on error. */
+/* Connect and put on the role. Checks that the schema's version is this program's own: an older
+ * one asks for `ledgerctl migrate`, a newer one is refused (both ERROR_UNAVAILABLE); STORE_OWNER
+ * skips that check. The conninfo's password never appears in an error's text. NULL on error. */
 struct store *store_open(const char *conninfo, enum store_role role, struct error *err);
 void store_close(struct store *store); /* accepts NULL */
 
@@ -29,17 +30,18 @@ void store_close(struct store *store); /* accepts NULL */
 bool store_is_connected(const struct store *store);
 int store_reconnect(struct store *store, struct error *err);
 
-/* Bring the database to this program's version: applies the missing migrations, each in its own transaction under an
- * advisory lock. Refuses a newer schema (ERROR_UNAVAILABLE). `sandbox` marks an empty database as one where time may be
- * pretended and is refused (ERROR_REFUSED) on one that already has a book that is no sandbox. *applied gets the number of
- * migrations applied. */
+/* Bring the database to this program's version: applies the missing migrations, each in its own
+ * transaction under an advisory lock. Refuses a newer schema (ERROR_UNAVAILABLE). `sandbox` marks
+ * an empty database as one where time may be pretended and is refused (ERROR_REFUSED) on one that
+ * already has a book that is no sandbox. *applied gets the number of migrations applied. */
 int store_migrate(struct store *store, bool sandbox, int *applied, struct error *err);
 
 /* True if time may be pretended here. */
 int store_is_sandbox(struct store *store, bool *is_sandbox, struct error *err);
 
-/* What a transaction does. Returns 0 to commit, -1 (with *err) to roll back. Runs again from the start when the database
- * asks for it (serialisation failure, deadlock), so it must not keep effects outside the database. */
+/* What a transaction does. Returns 0 to commit, -1 (with *err) to roll back. Runs again from the
+ * start when the database asks for it (serialisation failure, deadlock), so it must not keep
+ * effects outside the database. */
 typedef int store_work(struct store *store, void *context, struct error *err);
 
 enum store_lock {
@@ -47,10 +49,11 @@ enum store_lock {
     STORE_BOOKING,  /* one at a time: whoever posts transfers or changes the catalog */
 };
 
-/* Run `work` in one transaction (READ COMMITTED; REPEATABLE READ READ ONLY for STORE_REPORT stores), with the booking lock
- * held from the start if asked for. A lost connection before COMMIT was sent is retried once; one lost during COMMIT
- * is ERROR_UNAVAILABLE, "it is not known whether …": every caller's work is idempotent by key or identity.
- * Called inside a transaction, it runs `work` as a part of that one (which must hold the lock if it is asked for). */
+/* Run `work` in one transaction (READ COMMITTED; REPEATABLE READ READ ONLY for STORE_REPORT
+ * stores), with the booking lock held from the start if asked for. A lost connection before COMMIT
+ * was sent is retried once; one lost during COMMIT is ERROR_UNAVAILABLE, "it is not known whether
+ * …": every caller's work is idempotent by key or identity. Called inside a transaction, it runs
+ * `work` as a part of that one (which must hold the lock if it is asked for). */
 int store_transact(struct store *store, enum store_lock lock, store_work *work, void *context,
                    struct error *err);
 

@@ -79,6 +79,7 @@ struct catalog_rows {
 int store_read_catalog(struct store *store, struct catalog_rows *rows, struct error *err);
 void catalog_rows_release(struct catalog_rows *rows);
 
+/* The versions alone, for readers that compare them with what they have. */
 int store_read_versions(struct store *store, int64_t *version, int64_t *rating_version,
                         struct error *err);
 

@@ -63,13 +63,17 @@ int store_read_grants(struct store *store, const char *project, int64_t id, stru
 int store_find_grant(struct store *store, const char *key, int64_t *id, char **request,
                      struct error *err);
 
+/* Insert a grant, a revocation or an extension. *id gets the grant's number. */
 int store_add_grant(struct store *store, const struct grant_new *grant, int64_t *id,
                     struct error *err);
+/* `points` are taken back, and `is_whole` says that nothing remains; booked by entry_id. */
 int store_add_revocation(struct store *store, int64_t id, struct points points, bool is_whole,
                          int64_t entry_id, struct instant now, struct error *err);
+/* The grant is valid until `to` from now on. */
 int store_add_extension(struct store *store, int64_t id, struct instant to, struct instant now,
                         struct error *err);
 
+/* What the pool was given and what it gave; zeroes for one that is not there. */
 int store_read_pool(struct store *store, const char *share, int fiscal_year, struct pool_sums *sums,
                     struct error *err);
 
@@ -91,6 +95,7 @@ struct lifetime_sums {     /* of a project's account */
     struct points expired;
 };
 
+/* Sums over all months. What a service earns is in none of them. */
 int store_read_lifetime(struct store *store, int32_t account, struct lifetime_sums *sums,
                         struct error *err);
 

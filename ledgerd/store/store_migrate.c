@@ -1,7 +1,8 @@
 /* store_migrate - bring a database to this program's version of the schema.
  *
- * The migrations are compiled in (schema/embed.h).  Each runs in a transaction of its own together with its row in
- * ledger.schema_migration, so that a crash between two leaves a database that the next run carries on from.
+ * The migrations are compiled in (schema/embed.h).  Each runs in a transaction of its own together
+ * with its row in ledger.schema_migration, so that a crash between two leaves a database that the
+ * next run carries on from.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* store_post - see store_post.h.
  *
- * Everything is set-wise: one statement for the transfers, one for their totals, one for the positions, however many
- * lines there are.  The totals are upserted in key order and the booking lock lets one poster in at a time, so that no
- * two can wait for each other.
+ * Everything is set-wise: one statement for the transfers, one for their totals, one for the
+ * positions, however many lines there are.  The totals are upserted in key order and the booking
+ * lock lets one poster in at a time, so that no two can wait for each other.
  */
 #include "ledgerd/store/store_post.h"
 
@@ -110,7 +110,8 @@ static int columns_allocate(struct columns *columns, size_t count, struct error 
         columns->credits == NULL || columns->amounts == NULL || columns->kinds == NULL ||
         columns->sources == NULL || columns->charges == NULL || columns->grants == NULL) {
         columns_release(columns);
-        return error_set(err, ERROR_INTERNAL, "out of memory");
+        error_set(err, ERROR_INTERNAL, "out of memory");
+        return -1;
     }
     return 0;
 }

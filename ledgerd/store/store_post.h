@@ -1,7 +1,8 @@
-/* store_post - put an entry and its transfers into the book, with every sum that is kept beside them.
+/* store_post - put an entry and its transfers into the book, with every sum that is kept beside
+ * them.
  *
- * The one way in which points move: manual verbs hand over a transfer or two, an import the aggregated transfers of a
- * batch.  Runs inside a transaction that holds the booking lock.
+ * The one way in which points move: manual verbs hand over a transfer or two, an import the
+ * aggregated transfers of a batch.  Runs inside a transaction that holds the booking lock.
  */
 #ifndef LEDGERD_STORE_STORE_POST_H
 #define LEDGERD_STORE_STORE_POST_H
@@ -36,14 +37,15 @@ struct post_entry {
     const struct post_line *lines;
 };
 
-/* Numbers taken from the database in blocks. A zeroed one is empty. Numbers of a transaction that was rolled back are
- * simply lost. */
+/* Numbers taken from the database in blocks. A zeroed one is empty. Numbers of a transaction that
+ * was rolled back are simply lost. */
 struct number_block {
     int64_t next;
     int64_t end;
 };
 
-/* The next number of a transfer or a record, from the block, which is filled anew when it is used up. */
+/* The next number of a transfer or a record, from the block, which is filled anew when it is used
+ * up. */
 int store_next_transfer(struct store *store, struct number_block *block, int64_t *number,
                         struct error *err);
 int store_next_record(struct store *store, struct number_block *block, int64_t *number,
@@ -52,12 +54,14 @@ int store_next_record(struct store *store, struct number_block *block, int64_t *
 /* Make the partitions of a month. ERROR_INPUT (reason bad_interval) outside [1970, 2200). */
 int store_ensure_month(struct store *store, struct month month, struct error *err);
 
-/* Insert the entry and its transfers, add them to transfer_total, and move project_position of the projects and
- * services among their accounts. No lines make an entry without transfers. *entry_id (may be NULL) gets its number. */
+/* Insert the entry and its transfers, add them to transfer_total, and move project_position of the
+ * projects and services among their accounts. No lines make an entry without transfers. *entry_id
+ * (may be NULL) gets its number. */
 int store_post_entry(struct store *store, const struct post_entry *entry, int64_t *entry_id,
                      struct error *err);
 
-/* The same for an entry that exists already (a grant's transfers name the grant, which names its entry). */
+/* The same for an entry that exists already (a grant's transfers name the grant, which names its
+ * entry). */
 int store_open_entry(struct store *store, const struct post_entry *entry, int64_t *entry_id,
                      struct error *err);
 int store_post_lines(struct store *store, const struct post_entry *entry, int64_t entry_id,

@@ -51,7 +51,8 @@ void store_record_add_attributes(struct strbuf *out, const struct usage_record *
     strbuf_add_char(out, '}');
 }
 
-/* Copy without looking at the text: what the book holds was cleaned when it came. NULL when the arena is full. */
+/* Copy without looking at the text: what the book holds was cleaned when it came. NULL when the
+ * arena is full. */
 static const char *keep(struct usage_arena *arena, const char *text, size_t length)
 {
     char *kept = arena->bytes + arena->used;

@@ -29,6 +29,7 @@ extern const size_t verify_statement_count;
 int store_verify_statement(struct store *store, const struct verify_statement *statement,
                            char *detail, size_t size, struct error *err);
 
+/* How many transfers and booked records there are. */
 int store_verify_counts(struct store *store, int64_t *transfers, int64_t *records,
                         struct error *err);
 
@@ -47,8 +48,7 @@ struct verify_record {
     const struct verify_slice *slices;
 };
 
-/* Call `each` for one booked record in `every` (1: all), in bounded memory. Fails when `each` does.
- */
+/* Call `each` for one booked record in `every` (1: all), in bounded memory. Fails if `each` does. */
 typedef int verify_record_fn(void *context, const struct verify_record *record, struct error *err);
 int store_verify_records(struct store *store, int64_t every, verify_record_fn *each, void *context,
                          struct error *err);
@@ -63,10 +63,12 @@ struct verify_meter { /* a row of meter_total */
     const char *amount; /* six decimals if held, else nine */
 };
 
+/* Call `each` for every row of the roll-up. Strings are valid during the call. */
 typedef int verify_meter_fn(void *context, const struct verify_meter *meter, struct error *err);
 int store_verify_meters(struct store *store, verify_meter_fn *each, void *context,
                         struct error *err);
 
+/* Call `each` for every pool. */
 typedef int verify_pool_fn(void *context, const char *share, int fiscal_year, struct error *err);
 int store_verify_pools(struct store *store, verify_pool_fn *each, void *context, struct error *err);
 

@@ -1,6 +1,7 @@
 /* wire - PostgreSQL's binary forms of the types that the store uses. Internal to this folder.
  *
- * Time counts from 2000-01-01, in microseconds (timestamptz) or days (date).  Also needed by binary COPY.
+ * Time counts from 2000-01-01, in microseconds (timestamptz) or days (date).  Also needed by
+ * binary COPY.
  */
 #ifndef LEDGERD_STORE_WIRE_H
 #define LEDGERD_STORE_WIRE_H

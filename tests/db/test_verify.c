@@ -49,7 +49,7 @@ static void ingest(struct book *book, const char *lines)
 {
     struct ingest_options options = {
         .format = "ledger", .source = "slurm:x", .now = book_time("2027-07-05")};
-    struct ingest_counts counts;
+    struct ingest_counts counts = {0};
     struct error err = {0};
 
     if (ingest_bytes(book->store, lines, strlen(lines), &options, &counts, &err) != 0) {
@@ -97,7 +97,7 @@ static void verify(struct book *book, int64_t every, struct verify_result *resul
 
 static void assert_book_is_right(struct book *book)
 {
-    struct verify_result result;
+    struct verify_result result = {0};
 
     verify(book, 1, &result);
     for (size_t i = 0; i < result.check_count; i++) {
@@ -112,7 +112,7 @@ static void assert_book_is_right(struct book *book)
 static void a_book_that_is_right_proves_itself(void **state)
 {
     struct book *book = *state;
-    struct verify_result result;
+    struct verify_result result = {0};
 
     assert_book_is_right(book);
     verify(book, 1, &result);
@@ -252,7 +252,7 @@ static void every_damage_is_found_by_its_check(void **state)
 
     keep_aside(book);
     for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
-        struct verify_result result;
+        struct verify_result result = {0};
 
         do_damage(book, damages[i].damage);
         verify(book, 1, &result);
@@ -267,7 +267,7 @@ static void every_damage_is_found_by_its_check(void **state)
 static void a_sample_is_rated_and_leaves_out_the_meters(void **state)
 {
     struct book *book = *state;
-    struct verify_result result;
+    struct verify_result result = {0};
 
     verify(book, 1000000, &result);
     assert_true(result.ok);
@@ -297,7 +297,7 @@ static void a_retroactive_card_breaks_nothing(void **state)
     memcpy(strstr(dearer, "2027-06-01"), "2027-06-10", 10);
     memcpy(strstr(dearer, "\"gpu\":\"1\""), "\"gpu\":\"7\"", 9);
     assert_int_equal(rates_apply(book->store, &request, &result, &err), 0);
-    memcpy(strstr(dearer, "2027-06-10"), "2027-06-05", 10); /* numbers no longer rise with dates */
+    memcpy(strstr(dearer, "2027-06-10"), "2027-06-05", 10); /* number 3 lies before number 2 */
     memcpy(strstr(dearer, "test-2027"), "rest-2027", 9);
     assert_int_equal(rates_apply(book->store, &request, &result, &err), 0);
     free(dearer);
