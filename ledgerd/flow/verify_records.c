@@ -112,7 +112,7 @@ static int check_record(void *context, const struct verify_record *record, struc
 {
     struct rerating *rerating = context;
     const struct usage_record *usage = &record->stored->record;
-    char first[REASON_BYTES], why[REASON_BYTES];
+    char first[REASON_BYTES] = "", why[REASON_BYTES] = "";
     bool ok = false;
 
     rerating->records++;

@@ -48,7 +48,7 @@ struct verify_record {
     const struct verify_slice *slices;
 };
 
-/* Call `each` for one booked record in `every` (1: all), in bounded memory. Fails if `each` does. */
+/* Call `each` for one booked record in `every` (1: all), in bounded memory. */
 typedef int verify_record_fn(void *context, const struct verify_record *record, struct error *err);
 int store_verify_records(struct store *store, int64_t every, verify_record_fn *each, void *context,
                          struct error *err);
