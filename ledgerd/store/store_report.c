@@ -136,6 +136,10 @@ int store_report_users(struct store *store, struct month month, const char *proj
 {
     struct rows rows;
     int result = 0;
+    /* hundreds of thousands of users are summed in memory, not through files */
+    if (query_execute(store, "SET LOCAL work_mem = '64MB'", err) < 0) {
+        return -1;
+    }
     if (month_rows(store, USERS_SQL, month, project, &rows, err) < 0) {
         return -1;
     }

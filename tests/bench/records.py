@@ -8,7 +8,7 @@ import random
 
 SEED = 20270601
 PROJECTS = 200
-USERS = 2000
+USERS_PER_PROJECT = 10  # people belong to a project; hardly anybody to two
 MODELS = ["openai/gpt-oss-20b", "Qwen/Qwen3-VL-8B-Instruct", "google/gemma-4-E4B-it",
           "llm-jp/llm-jp-4-8b-thinking"]
 TOKEN_SOURCE = "gateway:bench"
@@ -48,6 +48,10 @@ def _clock(second):
            f"{second // 3600 % 24:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
 
 
+def _user(project, chance):
+    return f"u{project * USERS_PER_PROJECT + int(chance * USERS_PER_PROJECT):05d}"
+
+
 def write_tokens(path, count):
     """NDJSON of format ledger."""
     chance = random.Random(SEED)
@@ -58,7 +62,7 @@ def write_tokens(path, count):
             start = _clock(n * MONTH_DAYS * DAY_SECONDS // count)
             file.write(
                 f'{{"source":"{TOKEN_SOURCE}","id":"req-{n:010d}-{int(draw() * 2**32):08x}",'
-                f'"project":"{project_id(project)}","user":"u{int(draw() * USERS):05d}",'
+                f'"project":"{project_id(project)}","user":"{_user(project, draw())}",'
                 f'"class":"{MODELS[n & 3]}","start":"{start}.{n % 1000:03d}+09:00",'
                 f'"end":"{start}.{n % 1000:03d}+09:00","state":"final","outcome":"completed",'
                 f'"meters":{{"input_tokens":"{int(draw() * 8000)}","cached_input_tokens":"{n % 512}",'
@@ -78,9 +82,10 @@ def write_jobs(path, count):
             elapsed = 1 + int(draw() * 7200)
             gpus = 1 << int(draw() * 3)
             node = 1 + int(draw() * 180)
+            project = int(draw() * draw() * PROJECTS)
             file.write(
-                f"{100000 + n}|{CLUSTER}|{project_id(int(draw() * draw() * PROJECTS))}|"
-                f"u{int(draw() * USERS):05d}|{qos[n % 5]}|gpu|train-{n % 97}|{states[n % 6]}|{_clock(submit)}|"
+                f"{100000 + n}|{CLUSTER}|{project_id(project)}|"
+                f"{_user(project, draw())}|{qos[n % 5]}|gpu|train-{n % 97}|{states[n % 6]}|{_clock(submit)}|"
                 f"{_clock(submit + 5)}|{_clock(submit + 5 + elapsed)}|{elapsed}|120|"
                 f"billing={gpus},cpu={72 * gpus},gres/gpu:gh200={gpus},gres/gpu={gpus},mem={120 * gpus}G,node=1|"
                 f"gn{node:03d}\n")
