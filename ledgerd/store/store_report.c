@@ -30,6 +30,12 @@ static const char METERS_SQL[] =
     " WHERE m.month = $1 AND ($2::text IS NULL OR m.project_id = $2)"
     " ORDER BY m.project_id, s.name COLLATE \"C\", m.class, m.meter";
 
+/* The planner takes every project to have every user, so it would neither sum in memory nor share
+ * the scan with other processes. */
+static const char SCAN_SETTINGS_SQL[] =
+    "SET LOCAL work_mem = '64MB'; SET LOCAL jit = off;"
+    "SET LOCAL parallel_tuple_cost = 0; SET LOCAL parallel_setup_cost = 0";
+
 static const char USERS_SQL[] = "SELECT project_id, user_name, sum(points_micro)::bigint"
                                 "  FROM ledger.charge"
                                 " WHERE month = $1 AND ($2::text IS NULL OR project_id = $2)"
@@ -136,8 +142,7 @@ int store_report_users(struct store *store, struct month month, const char *proj
 {
     struct rows rows;
     int result = 0;
-    /* hundreds of thousands of users are summed in memory, not through files */
-    if (query_execute(store, "SET LOCAL work_mem = '64MB'", err) < 0) {
+    if (query_execute(store, SCAN_SETTINGS_SQL, err) < 0) {
         return -1;
     }
     if (month_rows(store, USERS_SQL, month, project, &rows, err) < 0) {
