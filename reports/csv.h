@@ -28,6 +28,7 @@ struct csv_layout {
     const struct csv_section *sections; /* ended by a NULL name */
 };
 
+/* Append the header and the lines of every section. */
 void csv_write(const json_t *document, const struct csv_layout *layout, struct strbuf *out);
 
 #endif

@@ -10,8 +10,10 @@
 
 #include "ledgerd/base/strbuf.h"
 
+/* Append the form to out; running out of memory shows in out->failed. */
 typedef void render_fn(const json_t *document, struct strbuf *out);
 
+/* One for each report and form. */
 render_fn month_text, statement_text, shares_text;
 render_fn month_csv, statement_csv, shares_csv;
 

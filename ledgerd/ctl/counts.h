@@ -10,6 +10,7 @@
 int counts_finish(struct command *command, const struct ingest_counts *counts, int status,
                   struct error *err);
 
+/* The same for people. */
 void counts_show(const json_t *document, struct strbuf *out);
 
 #endif

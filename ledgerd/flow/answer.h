@@ -1,8 +1,8 @@
 /* answer - may this run? From what is known of a project to the decision that callers see.
  *
  * The caller looks the project up (in ledgerd's memory or in the database) and prices the request;
- * answer puts the question to core/decide and writes the decision of contract section 7. Nothing here
- * does I/O or keeps anything, and only the output buffer allocates.
+ * answer puts the question to core/decide and writes the decision of contract section 7. Nothing
+ * here does I/O or keeps anything, and only the output buffer allocates.
  */
 #ifndef LEDGERD_FLOW_ANSWER_H
 #define LEDGERD_FLOW_ANSWER_H
@@ -43,8 +43,8 @@ struct answer {
     struct points available;          /* before the request */
 };
 
-/* Decide. A share without a total has no supply, which caps it at nothing. ERROR_INTERNAL if the book's
- * numbers overflow. */
+/* Decide. A share without a total has no supply, which caps it at nothing. ERROR_INTERNAL if the
+ * book's numbers overflow. */
 int answer_make(const struct answer_question *question, struct answer *answer, struct error *err);
 
 /* Append the decision as one JSON object. `decision_id` is NULL where decisions are not kept. */

@@ -3,6 +3,7 @@
 #include "ledgerd/flow/command_line.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "ledgerd/base/parse.h"
@@ -170,9 +171,7 @@ static int option_read(struct command_line *line, int count, char *const *words,
     if (line->options[slot].text != NULL) {
         return error_set(err, ERROR_ARGUMENT, "--%s is given twice", option->name);
     }
-    what[0] = '\0';
-    strncat(what, "--", sizeof what - 1);
-    strncat(what, option->name, sizeof what - 3);
+    snprintf(what, sizeof what, "--%.60s", option->name);
     return word_read(what, option->type, value, &line->options[slot], err);
 }
 

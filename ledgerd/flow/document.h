@@ -17,11 +17,14 @@
 #include "ledgerd/core/calendar.h"
 #include "ledgerd/core/points.h"
 
+/* "1234.500000", "2027-06-01T00:00:00+09:00" (null for INSTANT_NONE), "2027-06". */
 json_t *document_points(struct points value);
-json_t *document_instant(const struct zone *zone, struct instant t); /* INSTANT_NONE: null */
+json_t *document_instant(const struct zone *zone, struct instant t);
 json_t *document_month(struct month month);
-json_t *document_text(const char *text); /* NULL: null; bytes that are not UTF-8 become U+FFFD */
-json_t *document_bytes(const char *bytes, size_t length); /* likewise; NULs become U+FFFD too */
+
+/* A string (null for NULL); bytes that are not UTF-8, and NULs, become U+FFFD. */
+json_t *document_text(const char *text);
+json_t *document_bytes(const char *bytes, size_t length);
 
 /* The value's text for people: strings as they are, null as "-", booleans as yes and no, arrays and
  * members ("name=value") joined by blanks. Appended to out. */

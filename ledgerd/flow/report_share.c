@@ -79,7 +79,7 @@ json_t *report_cells_document(const struct report_shares *shares, size_t from, s
 {
     struct points spent = POINTS_ZERO;
     struct hours offered = {0};
-    struct report_cell sum;
+    struct report_cell sum = {0};
     for (size_t s = 0; s < shares->share_count; s++) {
         if (report_cells_sum(&shares->shares[s], from, to, &sum, err) < 0) {
             return NULL;

@@ -1,10 +1,11 @@
 /* store_report - what the reports are made of, read from the roll-ups.
  *
- * Each function asks one question and hands every row to a callback, in an order that does not depend on
- * the database's collation; strings are borrowed and valid during the call only. A callback returns 0,
- * or -1 with *err, which ends the reading. All are called inside one store_transact, so that a report
- * is of one snapshot. Only the questions about users and days scan charges, those of one month's
- * partition; everything else comes from sums that are kept in the charges' own transaction.
+ * Each function asks one question and hands every row to a callback, in an order that does not
+ * depend on the database's collation; strings are borrowed and valid during the call only. A
+ * callback returns 0, or -1 with *err, which ends the reading. All are called inside one
+ * store_transact, so that a report is of one snapshot. Only the questions about users and days scan
+ * charges, those of one month's partition; everything else comes from sums that are kept in the
+ * charges' own transaction.
  */
 #ifndef LEDGERD_STORE_STORE_REPORT_H
 #define LEDGERD_STORE_STORE_REPORT_H
@@ -94,8 +95,8 @@ typedef int report_accrued_fn(void *context, const char *project, struct points 
 int store_report_accrued(struct store *store, report_accrued_fn *fn, void *context,
                          struct error *err);
 
-/* How far each source was read, and what is not in the book: open quarantine entries of the month or
- * of no known month, and skipped items that no booked record replaced. */
+/* How far each source was read, and what is not in the book: open quarantine entries of the month
+ * or of no known month, and skipped items that no booked record replaced. */
 typedef int report_source_fn(void *context, const char *source, struct instant last_record,
                              struct error *err);
 int store_report_sources(struct store *store, report_source_fn *fn, void *context,

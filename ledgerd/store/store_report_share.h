@@ -1,7 +1,7 @@
 /* store_report_share - what the shares were promised, given and used, month by month.
  *
- * As in store_report.h: each function hands its rows to a callback inside one store_transact, and reads
- * roll-ups alone.
+ * As in store_report.h: each function hands its rows to a callback inside one store_transact, and
+ * reads roll-ups alone.
  */
 #ifndef LEDGERD_STORE_STORE_REPORT_SHARE_H
 #define LEDGERD_STORE_STORE_REPORT_SHARE_H
