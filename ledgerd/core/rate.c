@@ -192,7 +192,7 @@ int rate_record(const struct usage_record *record, const struct ratecards *cards
 {
     struct rate_cost cost;
     struct cutting cutting;
-    struct month first, last;
+    struct month first = {0}, last = {0};
     int result = -1;
 
     if (interval_check(record, calendar, &first, &last, err) != 0) {

@@ -127,7 +127,7 @@ int doc_text(const struct doc *doc, const char **text, struct error *err)
 
 int doc_copy(const struct doc *doc, char **text, struct error *err)
 {
-    const char *borrowed;
+    const char *borrowed = "";
     char *copy;
 
     if (doc_text(doc, &borrowed, err) != 0) {
@@ -206,7 +206,7 @@ int doc_bool(const struct doc *doc, bool *value, struct error *err)
 int doc_choice(const struct doc *doc, const char *const *words, int *choice, struct error *err)
 {
     struct strbuf list = STRBUF_INIT;
-    const char *text;
+    const char *text = "";
 
     if (doc_text(doc, &text, err) != 0) {
         return -1;
@@ -228,14 +228,13 @@ int doc_choice(const struct doc *doc, const char *const *words, int *choice, str
     return -1;
 }
 
-int doc_allocate(const struct doc *doc, size_t count, size_t size, void *memory, struct error *err)
+void *doc_allocate(const struct doc *doc, size_t count, size_t size, struct error *err)
 {
-    void *zeroed = calloc(count > 0 ? count : 1, size);
+    void *memory = calloc(count > 0 ? count : 1, size);
 
-    if (zeroed == NULL) {
-        return error_set(err, ERROR_INTERNAL, "out of memory for %zu elements of %s", count,
-                         doc->key != NULL ? doc->key : "a document");
+    if (memory == NULL) {
+        error_set(err, ERROR_INTERNAL, "out of memory for %zu elements of %s", count,
+                  doc->key != NULL ? doc->key : "a document");
     }
-    memcpy(memory, &zeroed, sizeof zeroed);
-    return 0;
+    return memory;
 }

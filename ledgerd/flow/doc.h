@@ -63,7 +63,7 @@ int doc_bool(const struct doc *doc, bool *value, struct error *err);
 /* Read one of the words in a NULL-terminated list: *choice is its index. */
 int doc_choice(const struct doc *doc, const char *const *words, int *choice, struct error *err);
 
-/* Memory for `count` elements, zeroed; never NULL on success, even for 0. */
-int doc_allocate(const struct doc *doc, size_t count, size_t size, void *memory, struct error *err);
+/* Memory for `count` elements, zeroed, even for 0 of them; NULL on error. free() it. */
+void *doc_allocate(const struct doc *doc, size_t count, size_t size, struct error *err);
 
 #endif

@@ -129,7 +129,7 @@ static int read_supply(const struct doc *doc, struct policy *policy, struct erro
     size_t count;
 
     if (doc_array(doc, POLICY_SUPPLY_MAX, &count, err) != 0 ||
-        doc_allocate(doc, count, sizeof *policy->supply, &policy->supply, err) != 0) {
+        (policy->supply = doc_allocate(doc, count, sizeof *policy->supply, err)) == NULL) {
         return -1;
     }
     for (size_t i = 0; i < count; i++) {
@@ -270,16 +270,16 @@ static int read_policy(const struct doc *doc, struct policy *policy, struct erro
 int policy_doc_parse(const char *json, size_t length, struct policy **policy, struct error *err)
 {
     struct doc doc = {.key = "policy"};
-    struct policy *made = NULL;
+    struct policy *made;
     json_t *root;
-    int result;
+    int result = -1;
 
     if (doc_parse(doc.key, json, length, &root, err) != 0) {
         return -1;
     }
     doc.json = root;
-    result = doc_allocate(&doc, 1, sizeof *made, &made, err);
-    if (result == 0) {
+    made = doc_allocate(&doc, 1, sizeof *made, err);
+    if (made != NULL) {
         result = read_policy(&doc, made, err);
     }
     json_decref(root);

@@ -52,7 +52,7 @@ static int read_require(const struct doc *doc, struct ratecard_rule *rule, struc
     size_t count;
 
     if (doc_array(doc, USAGE_METERS_MAX, &count, err) != 0 ||
-        doc_allocate(doc, count, sizeof *rule->require, &rule->require, err) != 0) {
+        (rule->require = doc_allocate(doc, count, sizeof *rule->require, err)) == NULL) {
         return -1;
     }
     for (size_t i = 0; i < count; i++) {
@@ -86,7 +86,7 @@ static int read_prices(const struct doc *doc, size_t *count, struct ratecard_pri
     json_t *value;
 
     if (doc_object(doc, RATECARD_PRICES_MAX, &members, err) != 0 ||
-        doc_allocate(doc, members, sizeof **prices, prices, err) != 0) {
+        (*prices = doc_allocate(doc, members, sizeof **prices, err)) == NULL) {
         return -1;
     }
     json_object_foreach((json_t *)doc->json, key, value)
@@ -114,7 +114,7 @@ static int read_factor_table(const struct doc *doc, struct ratecard_factor_table
     json_t *value;
 
     if (doc_object(doc, RATECARD_FACTOR_VALUES_MAX, &members, err) != 0 ||
-        doc_allocate(doc, members, sizeof *table->factors, &table->factors, err) != 0) {
+        (table->factors = doc_allocate(doc, members, sizeof *table->factors, err)) == NULL) {
         return -1;
     }
     json_object_foreach((json_t *)doc->json, key, value)
@@ -140,7 +140,8 @@ static int read_factors(const struct doc *doc, struct ratecard_rule *rule, struc
     json_t *value;
 
     if (doc_object(doc, RATECARD_FACTOR_TABLES_MAX, &members, err) != 0 ||
-        doc_allocate(doc, members, sizeof *rule->factor_tables, &rule->factor_tables, err) != 0) {
+        (rule->factor_tables = doc_allocate(doc, members, sizeof *rule->factor_tables, err)) ==
+            NULL) {
         return -1;
     }
     json_object_foreach((json_t *)doc->json, key, value)
@@ -211,7 +212,7 @@ static int read_rules(const struct doc *doc, struct ratecard *card, struct error
         return doc_error(doc, err, "is missing");
     }
     if (doc_array(doc, RATECARD_RULES_MAX, &count, err) != 0 ||
-        doc_allocate(doc, count, sizeof *card->rules, &card->rules, err) != 0) {
+        (card->rules = doc_allocate(doc, count, sizeof *card->rules, err)) == NULL) {
         return -1;
     }
     for (size_t i = 0; i < count; i++) {
@@ -234,7 +235,7 @@ static int read_refunds(const struct doc *doc, struct ratecard *card, struct err
     json_t *value;
 
     if (doc_object(doc, RATECARD_FACTOR_VALUES_MAX, &members, err) != 0 ||
-        doc_allocate(doc, members, sizeof *card->refunds, &card->refunds, err) != 0) {
+        (card->refunds = doc_allocate(doc, members, sizeof *card->refunds, err)) == NULL) {
         return -1;
     }
     json_object_foreach((json_t *)doc->json, key, value)
@@ -279,16 +280,16 @@ static int read_card(const struct doc *doc, struct ratecard *card, struct error 
 int ratecard_doc_parse(const char *json, size_t length, struct ratecard **card, struct error *err)
 {
     struct doc doc = {.key = "rate card"};
-    struct ratecard *made = NULL;
+    struct ratecard *made;
     json_t *root;
-    int result;
+    int result = -1;
 
     if (doc_parse(doc.key, json, length, &root, err) != 0) {
         return -1;
     }
     doc.json = root;
-    result = doc_allocate(&doc, 1, sizeof *made, &made, err);
-    if (result == 0) {
+    made = doc_allocate(&doc, 1, sizeof *made, err);
+    if (made != NULL) {
         result = read_card(&doc, made, err);
     }
     json_decref(root);

@@ -196,7 +196,7 @@ static void write_charge(struct strbuf *out, const struct charge *charge)
     strbuf_add_char(out, '{');
     write_amounts(out, charge->points, charge->list_points);
     strbuf_add_string(out, ",\"card\":");
-    strbuf_add_json_string(out, charge->card->name);
+    strbuf_add_json_string(out, charge->card == NULL ? NULL : charge->card->name);
     strbuf_printf(out, ",\"rule\":%d,\"slices\":[", charge->rule);
     for (size_t i = 0; i < charge->slice_count; i++) {
         const struct charge_slice *slice = &charge->slices[i];
@@ -255,25 +255,20 @@ static void case_answer(const char *line, struct zones *zones, struct usage_aren
 
 int main(void)
 {
-    struct zones *zones = calloc(1, sizeof *zones);
-    struct usage_arena *arena = calloc(1, sizeof *arena);
+    static struct zones zones;
+    static struct usage_arena arena;
     struct strbuf out = STRBUF_INIT;
     struct charge charge = {0};
     char *line = NULL;
     size_t capacity = 0;
 
-    if (zones == NULL || arena == NULL) {
-        return 1;
-    }
     while (getline(&line, &capacity, stdin) > 0) {
-        case_answer(line, zones, arena, &charge, &out);
+        case_answer(line, &zones, &arena, &charge, &out);
         puts(out.data);
         fflush(stdout);
     }
     charge_release(&charge);
     strbuf_release(&out);
     free(line);
-    free(arena);
-    free(zones);
     return 0;
 }

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "ledgerd/core/balance.h"
+#include "tests/unit/random.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -232,29 +233,30 @@ static void nothing_is_made_or_lost(void **state)
     enum { GRANTS = 6, DRAWS = 40 };
 
     (void)state;
-    srand(10);
+    random_seed(10);
     for (int round = 0; round < 20000; round++) {
         struct balance_grant grants[GRANTS], turned[GRANTS];
         struct balance_draw draws[DRAWS];
         struct points remaining[GRANTS], again[GRANTS];
         struct balance balance, other;
         struct balance_position position = {.grants = grants, .draws = draws};
-        struct instant now = {rand() % 45};
+        struct instant now = {random_below(45)};
         int64_t granted = 0, charged = 0, left = 0;
 
-        position.grant_count = 1 + (size_t)rand() % GRANTS;
+        position.grant_count = 1 + (size_t)random_below(GRANTS);
         position.draw_count = DRAWS;
         for (size_t i = 0; i < position.grant_count; i++) {
-            int64_t from = 1 + rand() % (DRAWS - 2);
+            int64_t from = 1 + random_below(DRAWS - 2);
             grants[i] = (struct balance_grant){.id = (int64_t)i,
-                                               .points = {rand() % 50},
+                                               .points = {random_below(50)},
                                                .from = {from},
-                                               .to = {from + 1 + rand() % (DRAWS - from)}};
+                                               .to = {from + 1 + random_below(DRAWS - from)}};
             turned[position.grant_count - 1 - i] = grants[i];
             granted += grants[i].points.micro;
         }
         for (size_t i = 0; i < DRAWS; i++) {
-            draws[i] = (struct balance_draw){{(int64_t)i + 1}, {rand() % 4 == 0 ? rand() % 20 : 0}};
+            draws[i] = (struct balance_draw){{(int64_t)i + 1},
+                                             {random_below(4) == 0 ? random_below(20) : 0}};
             charged += draws[i].points.micro;
         }
         assert_int_equal(balance_at(&position, now, &balance, remaining), POINTS_OK);

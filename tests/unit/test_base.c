@@ -8,13 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
 #include <jansson.h>
+#include <cmocka.h>
 
 #include "ledgerd/base/clock.h"
 #include "ledgerd/base/error.h"
 #include "ledgerd/base/log.h"
 #include "ledgerd/base/strbuf.h"
+#include "tests/unit/random.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -116,12 +117,12 @@ static void json_strings_are_read_back(void **state)
     strbuf_clear(&buf);
     strbuf_add_json(&buf, "a\xff\xe5\x90z", 5);
     assert_string_equal(buf.data, "\"a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdz\"");
-    srand(1);
+    random_seed(1);
     for (int round = 0; round < 2000; round++) {
         char bytes[24];
 
         for (size_t i = 0; i < sizeof bytes; i++) {
-            bytes[i] = (char)(1 + rand() % 255);
+            bytes[i] = (char)(1 + random_below(255));
         }
         strbuf_clear(&buf);
         strbuf_add_json(&buf, bytes, sizeof bytes);

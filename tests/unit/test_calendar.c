@@ -10,6 +10,7 @@
 
 #include "ledgerd/base/parse.h"
 #include "ledgerd/core/calendar.h"
+#include "tests/unit/random.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -86,17 +87,17 @@ static void every_instant_is_in_its_own_month_and_day(void **state)
     struct calendar calendar = {.zone = &zone, .fiscal_month = 4, .fiscal_day = 1};
 
     (void)state;
-    srand(7);
+    random_seed(7);
     for (size_t i = 0; i < COUNT(hard_zones); i++) {
         assert_int_equal(zone_load(hard_zones[i], &zone, NULL), 0);
         for (int round = 0; round < 20000; round++) {
-            struct instant t = instant_from_seconds((int64_t)rand() * 2);
+            struct instant t = instant_from_seconds((int64_t)(random_bits() % UINT32_MAX));
             struct month month;
 
             if (round % 2 == 0) { /* around a jump of the clock */
-                size_t jump = zone.count > 0 ? (size_t)rand() % zone.count : 0;
+                size_t jump = zone.count > 0 ? random_bits() % zone.count : 0;
                 int64_t seconds = zone.count > 0 ? zone.transitions[jump].at_seconds : 0;
-                t.us = (seconds + rand() % 14400 - 7200) * INSTANT_SECOND_US;
+                t.us = (seconds + random_below(14400) - 7200) * INSTANT_SECOND_US;
                 t.us = t.us < 0 ? 0 : t.us;
             }
             month = calendar_month_of(&calendar, t);

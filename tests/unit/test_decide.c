@@ -143,19 +143,19 @@ static void reasons_have_the_contracts_names_and_statuses(void **state)
 {
     static const struct {
         enum decide_reason reason;
-        const char *text;
         int status;
+        const char *text;
     } rows[] = {
-        {DECIDE_UNKNOWN_PROJECT, "unknown_project", 404},
-        {DECIDE_PROJECT_CLOSED, "project_closed", 403},
-        {DECIDE_NOT_A_MEMBER, "not_a_member", 403},
-        {DECIDE_NO_RATE, "no_rate", 403},
-        {DECIDE_STALE, "stale", 503},
-        {DECIDE_NO_ACTIVE_GRANT, "no_active_grant", 402},
-        {DECIDE_INSUFFICIENT_POINTS, "insufficient_points", 402},
-        {DECIDE_PROJECT_LIMIT, "project_limit", 402},
-        {DECIDE_USER_LIMIT, "user_limit", 402},
-        {DECIDE_SHARE_CAP, "share_cap", 402},
+        {DECIDE_UNKNOWN_PROJECT, 404, "unknown_project"},
+        {DECIDE_PROJECT_CLOSED, 403, "project_closed"},
+        {DECIDE_NOT_A_MEMBER, 403, "not_a_member"},
+        {DECIDE_NO_RATE, 403, "no_rate"},
+        {DECIDE_STALE, 503, "stale"},
+        {DECIDE_NO_ACTIVE_GRANT, 402, "no_active_grant"},
+        {DECIDE_INSUFFICIENT_POINTS, 402, "insufficient_points"},
+        {DECIDE_PROJECT_LIMIT, 402, "project_limit"},
+        {DECIDE_USER_LIMIT, 402, "user_limit"},
+        {DECIDE_SHARE_CAP, 402, "share_cap"},
     };
 
     (void)state;

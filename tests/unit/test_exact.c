@@ -11,26 +11,22 @@
 #include <cmocka.h>
 
 #include "ledgerd/core/exact.h"
+#include "tests/unit/random.h"
 
 enum { ROUNDS = 3000, STEPS = 12 };
-
-static uint64_t random_bits(void)
-{
-    return (uint64_t)rand() << 62 ^ (uint64_t)rand() << 31 ^ (uint64_t)rand();
-}
 
 /* Small and large ones, round ones, edges. */
 static int64_t random_i64(void)
 {
-    switch (rand() % 6) {
+    switch (random_below(6)) {
     case 0:
-        return rand() % 100 - 50;
+        return random_below(100) - 50;
     case 1:
         return INT64_MAX;
     case 2:
         return INT64_MIN;
     default:
-        return (int64_t)random_bits() >> (rand() % 63);
+        return (int64_t)random_bits() >> (random_below(63));
     }
 }
 
@@ -40,8 +36,8 @@ static struct decimal random_decimal(void)
     struct decimal value;
 
     snprintf(text, sizeof text, "%012llu.%09llu",
-             (unsigned long long)(random_bits() % 1000000000000ULL) >> (rand() % 40),
-             (unsigned long long)(random_bits() % 1000000000ULL) >> (rand() % 30));
+             (unsigned long long)(random_bits() % 1000000000000ULL) >> (random_below(40)),
+             (unsigned long long)(random_bits() % 1000000000ULL) >> (random_below(30)));
     assert_int_equal(decimal_parse(text, strlen(text), &value), 0);
     return value;
 }
@@ -87,7 +83,7 @@ static void step(struct exact *x, mpq_t model, struct exact *y, mpq_t other)
 
     mpq_init(operand);
     model_from_decimal(operand, decimal);
-    switch (rand() % 9) {
+    switch (random_below(9)) {
     case 0:
         exact_add(x, y);
         mpq_add(model, model, other);
@@ -138,14 +134,14 @@ static void every_operation_is_exact(void **state)
     int big = 0, small = 0;
 
     (void)state;
-    srand(5);
+    random_seed(5);
     mpq_inits(model, other, NULL);
     for (int round = 0; round < ROUNDS; round++) {
         exact_init(&x);
         exact_init(&y);
         mpq_set_ui(model, 0, 1);
         mpq_set_ui(other, 0, 1);
-        exact_set_i64(&x, 1 + rand() % 5);
+        exact_set_i64(&x, 1 + random_below(5));
         mpz_set_si(mpq_numref(model), (long)x.numerator);
         for (int i = 0; i < STEPS; i++) {
             int order;
@@ -265,11 +261,11 @@ static void rounding_of_random_numbers(void **state)
     struct exact x;
 
     (void)state;
-    srand(6);
+    random_seed(6);
     exact_init(&x);
     for (int round = 0; round < ROUNDS; round++) {
         exact_set_decimal(&x, random_decimal());
-        for (int i = rand() % 6; i > 0; i--) {
+        for (int i = random_below(6); i > 0; i--) {
             exact_multiply_i64(&x, random_i64());
             exact_divide_i64(&x, 1 + (random_i64() >> 1 & INT64_MAX >> 1));
         }

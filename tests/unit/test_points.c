@@ -11,6 +11,7 @@
 
 #include "ledgerd/core/decimal.h"
 #include "ledgerd/core/points.h"
+#include "tests/unit/random.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -85,13 +86,12 @@ static void points_are_written_with_six_places(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         assert_string_equal(points_format((struct points){rows[i].micro}, text), rows[i].text);
     }
-    srand(4);
+    random_seed(4);
     for (int round = 0; round < 100000; round++) {
-        int64_t micro = (int64_t)((uint64_t)rand() << 42 ^ (uint64_t)rand() << 20 ^
-                                  (uint64_t)rand());
+        int64_t micro = (int64_t)random_bits();
         struct points back;
 
-        micro >>= rand() % 63;
+        micro >>= random_below(63);
         points_format((struct points){micro}, text);
         assert_int_equal(points_parse_signed(text, strlen(text), &back), POINTS_OK);
         assert_true(back.micro == micro);

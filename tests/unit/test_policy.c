@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "ledgerd/flow/policy_doc.h"
+#include "tests/unit/random.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define HEAD                                 \
@@ -195,12 +196,12 @@ static void no_micro_point_is_lost_or_made(void **state)
     int64_t total;
 
     (void)state;
-    srand(8);
+    random_seed(8);
     shares_of(&policy, thirds, 3);
     for (int round = 0; round < 20000; round++) {
         __int128 cut = 0;
 
-        total = (int64_t)((uint64_t)rand() << 33 ^ (uint64_t)rand() << 15) >> (rand() % 40);
+        total = (int64_t)(random_bits() >> 1) >> random_below(40);
         total = round == 0 ? INT64_MAX : round == 1 ? INT64_MIN : round % 2 == 0 ? total : -total;
         assert_int_equal(policy_split(&policy, (struct points){total}, parts, NULL), 0);
         assert_true((__int128)parts[0].micro + parts[1].micro + parts[2].micro == total);

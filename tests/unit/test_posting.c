@@ -9,17 +9,18 @@
 #include <cmocka.h>
 
 #include "ledgerd/core/posting.h"
+#include "tests/unit/random.h"
 
 enum { ACCOUNTS = 7, MONTHS = 5, SOURCES = 3, CHARGES = 50000 };
 
 static struct posting_key random_key(void)
 {
     return (struct posting_key){
-        .debit_account = rand() % ACCOUNTS - 1,
-        .credit_account = rand() % ACCOUNTS,
-        .month = {24000 + rand() % MONTHS},
-        .kind = rand() % 2 == 0 ? TRANSFER_CHARGE : TRANSFER_REFUND,
-        .source = rand() % SOURCES,
+        .debit_account = random_below(ACCOUNTS) - 1,
+        .credit_account = random_below(ACCOUNTS),
+        .month = {24000 + random_below(MONTHS)},
+        .kind = random_below(2) == 0 ? TRANSFER_CHARGE : TRANSFER_REFUND,
+        .source = random_below(SOURCES),
     };
 }
 
@@ -44,14 +45,14 @@ static void sums_are_those_of_the_charges(void **state)
     size_t lines = 0;
 
     (void)state;
-    srand(9);
+    random_seed(9);
     for (int round = 0; round < 2; round++) {
         memset(wanted, 0, sizeof wanted);
         lines = 0;
         for (int i = 0; i < CHARGES; i++) {
             struct posting_key key = random_key();
             size_t place = key_place(&key);
-            struct points points = {rand() % 2000001 - 1000000};
+            struct points points = {random_below(2000001) - 1000000};
             ptrdiff_t line = posting_add(&posting, &key, points);
 
             if (wanted[place].charges == 0) {

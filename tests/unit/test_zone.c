@@ -14,6 +14,7 @@
 #include "ledgerd/base/parse.h"
 #include "ledgerd/base/zone.h"
 #include "ledgerd/base/zone_rule.h"
+#include "tests/unit/random.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -107,11 +108,11 @@ static void there_and_back(void **state)
     struct zone zone;
 
     (void)state;
-    srand(2);
+    random_seed(2);
     for (size_t i = 0; i < COUNT(names); i++) {
         assert_int_equal(zone_load(names[i], &zone, NULL), 0);
         for (int round = 0; round < 20000; round++) {
-            int64_t seconds = (int64_t)rand() * 3 % INT64_C(7200000000); /* to the year 2198 */
+            int64_t seconds = (int64_t)(random_bits() % 7200000000U); /* to the year 2198 */
             struct instant t = instant_from_seconds(seconds), back;
             int64_t shown = t.us + zone_offset_at(&zone, t) * INSTANT_SECOND_US;
 
@@ -218,11 +219,11 @@ static void damaged_files_are_refused_or_harmless(void **state)
         memcpy(damaged, bytes, cut);
         assert_int_equal(zone_parse("cut", damaged, cut, &zone, NULL), -1);
     }
-    srand(3);
+    random_seed(3);
     for (int round = 0; round < 20000; round++) {
         memcpy(damaged, bytes, length);
         for (int i = 0; i < 3; i++) {
-            damaged[(size_t)rand() % length] = (unsigned char)rand();
+            damaged[random_bits() % length] = (unsigned char)random_bits();
         }
         if (zone_parse("damaged", damaged, length, &zone, NULL) == 0) {
             assert_true(zone.count <= ZONE_TRANSITIONS_MAX);
