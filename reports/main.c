@@ -13,17 +13,18 @@
 
 struct report_kind {
     struct command_spec spec;
-    json_t *(*gather)(struct session *session, const struct command_line *line, struct error *err);
+    json_t *(*gather)(struct store *store, const struct command_line *line, struct instant now,
+                      struct error *err);
     render_fn *text;
     render_fn *csv;
 };
 
-static json_t *monthly_gather(struct session *session, const struct command_line *line,
-                              struct error *err)
+static json_t *monthly_gather(struct store *store, const struct command_line *line,
+                              struct instant now, struct error *err)
 {
     const char *share = command_line_text(line, "share", NULL);
     const char *project = command_line_text(line, "project", NULL);
-    json_t *document = report_month(session->store, line->arguments[0].as.month, session->now, err);
+    json_t *document = report_month(store, line->arguments[0].as.month, now, err);
     if (document != NULL && (share != NULL || project != NULL) &&
         report_month_excerpt(document, share, project, err) < 0) {
         json_decref(document);
@@ -32,17 +33,16 @@ static json_t *monthly_gather(struct session *session, const struct command_line
     return document;
 }
 
-static json_t *statement_gather(struct session *session, const struct command_line *line,
-                                struct error *err)
+static json_t *statement_gather(struct store *store, const struct command_line *line,
+                                struct instant now, struct error *err)
 {
-    return report_statement(session->store, line->arguments[0].text, line->arguments[1].as.month,
-                            session->now, err);
+    return report_statement(store, line->arguments[0].text, line->arguments[1].as.month, now, err);
 }
 
-static json_t *shares_gather(struct session *session, const struct command_line *line,
-                             struct error *err)
+static json_t *shares_gather(struct store *store, const struct command_line *line,
+                             struct instant now, struct error *err)
 {
-    return report_shares(session->store, (int)line->arguments[0].as.number, session->now, err);
+    return report_shares(store, (int)line->arguments[0].as.number, now, err);
 }
 
 static const struct option_spec monthly_options[] = {
@@ -152,7 +152,7 @@ static json_t *document_gather(const struct report_kind *kind, const struct comm
     if (session_open(&options, &session, err) < 0) {
         return NULL;
     }
-    json_t *document = kind->gather(&session, line, err);
+    json_t *document = kind->gather(session.store, line, session.now, err);
     session_close(&session);
     return document;
 }

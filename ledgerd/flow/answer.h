@@ -25,9 +25,8 @@ struct answer_question {                   /* all pointers are borrowed */
     bool rated;                            /* `requested` is known */
     struct points requested;
     const char *unrated_detail; /* why it has no price; NULL if rated */
-    struct balance_position
-        position;               /* the project's; posted, held, accrued, draws are filled in by the
-                                         caller, grants and overdraft by answer_make */
+    /* The project's: the caller fills in posted, held, accrued and draws, answer_make the rest. */
+    struct balance_position position;
     bool has_share_total;       /* of the project's share in the fiscal year of `now` */
     struct points share_supply; /* minted, +- lent */
     struct points share_spent;  /* spent and held */

@@ -96,7 +96,7 @@ static void widths_measure(const json_t *rows, const struct text_column *columns
 {
     size_t i;
     const json_t *row;
-    for (size_t c = 0; columns[c].key != NULL && c < TEXT_COLUMNS_MAX; c++) {
+    for (size_t c = 0; c < TEXT_COLUMNS_MAX && columns[c].key != NULL; c++) {
         widths[c] = text_width(columns[c].title, strlen(columns[c].title));
         json_array_foreach(rows, i, row)
         {
@@ -117,7 +117,7 @@ void text_table_write(const json_t *rows, const struct text_column *columns, siz
 
     widths_measure(rows, columns, widths, &cell);
     pad(out, indent, 0);
-    for (size_t c = 0; columns[c].key != NULL && c < TEXT_COLUMNS_MAX; c++) {
+    for (size_t c = 0; c < TEXT_COLUMNS_MAX && columns[c].key != NULL; c++) {
         line_cell(out, columns[c].title, strlen(columns[c].title), widths[c], columns[c].is_number,
                   columns[c + 1].key == NULL);
     }
@@ -125,7 +125,7 @@ void text_table_write(const json_t *rows, const struct text_column *columns, siz
     json_array_foreach(rows, i, row)
     {
         pad(out, indent, 0);
-        for (size_t c = 0; columns[c].key != NULL && c < TEXT_COLUMNS_MAX; c++) {
+        for (size_t c = 0; c < TEXT_COLUMNS_MAX && columns[c].key != NULL; c++) {
             cell_write(row, columns[c].key, &cell);
             line_cell(out, cell.data, cell.length, widths[c], columns[c].is_number,
                       columns[c + 1].key == NULL);
