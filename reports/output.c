@@ -2,6 +2,7 @@
 #include "reports/output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,8 @@ static int mode_set(int fd)
     return fchmod(fd, 0666 & ~mask);
 }
 
-static int file_write(const char *path, const struct strbuf *text)
+/* Write beside the file and rename: readers see the old report or the new one, never a half. */
+static int file_replace(const char *path, const struct strbuf *text)
 {
     char *temporary = NULL;
     int result = -1;
@@ -48,6 +50,38 @@ static int file_write(const char *path, const struct strbuf *text)
         }
     }
     free(temporary);
+    return result;
+}
+
+static int file_write_through(const char *path, const struct strbuf *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return -1;
+    }
+    int result = all_write(fd, text);
+    int reason = errno;
+    close(fd);
+    errno = reason;
+    return result;
+}
+
+/* Only a regular file is replaced. A device or a pipe is written to: renaming over it would take
+ * it away from everybody else. A link stays, and the file it names is replaced. */
+static int file_write(const char *path, const struct strbuf *text)
+{
+    struct stat about;
+    if (stat(path, &about) < 0) {
+        return errno == ENOENT ? file_replace(path, text) : -1;
+    }
+    if (!S_ISREG(about.st_mode)) {
+        return file_write_through(path, text);
+    }
+    char *target = realpath(path, NULL);
+    int result = target == NULL ? -1 : file_replace(target, text);
+    int reason = errno;
+    free(target);
+    errno = reason;
     return result;
 }
 

@@ -11,6 +11,7 @@ import json
 import os
 import random
 import re
+import stat
 import sys
 import unittest
 from collections import defaultdict
@@ -400,6 +401,45 @@ class Odd(unittest.TestCase):
         code, _, err = lt.run_report(["monthly", "2027-06", "-o", "/nonexistent/june"], db=db)
         self.assertEqual(3, code)
         self.assertIn("/nonexistent/june", err)
+
+    def test_a_pipe_or_a_link_is_not_replaced(self):
+        db = site.new_book("report")
+        folder = lt.temp_dir()
+        pipe, link, file = (os.path.join(folder, name) for name in ("pipe", "link", "file"))
+        os.mkfifo(pipe)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        with open(file, "w", encoding="utf-8") as old:
+            old.write("old")
+        os.symlink("file", link)
+        for path in (pipe, link):
+            code, out, err = lt.run_report(["shares", "2027", "--format", "json", "-o", path], db=db)
+            self.assertEqual((0, "", ""), (code, out, err))
+        self.assertTrue(stat.S_ISFIFO(os.lstat(pipe).st_mode))
+        self.assertTrue(stat.S_ISLNK(os.lstat(link).st_mode))
+        with open(file, encoding="utf-8") as new:
+            self.assertEqual(os.read(reader, 1 << 20).decode(), new.read())
+        self.assertEqual(["file", "link", "pipe"], sorted(os.listdir(folder)))
+
+    def test_a_link_and_a_pipe_stay_what_they_are(self):
+        db = site.new_book("report")
+        folder = lt.temp_dir()
+        target, link, pipe = (os.path.join(folder, name) for name in ("target", "link", "pipe"))
+        with open(target, "w", encoding="utf-8") as file:
+            file.write("old")
+        os.symlink(target, link)
+        self.assertEqual(0, lt.run_report(["monthly", "2027-06", "-o", link], db=db)[0])
+        self.assertTrue(os.path.islink(link))
+        with open(target, encoding="utf-8") as file:
+            self.assertIn("2027-06", file.read())
+        os.mkfifo(pipe)
+        read = []
+        reader = threading.Thread(target=lambda: read.append(open(pipe, encoding="utf-8").read()))
+        reader.start()
+        self.assertEqual(0, lt.run_report(["monthly", "2027-06", "-o", pipe], db=db)[0])
+        reader.join(20)
+        self.assertIn("2027-06", read[0])
+        self.assertTrue(stat.S_ISFIFO(os.stat(pipe).st_mode))
 
     def test_running_work_shows_as_accrued_in_the_current_month_alone(self):
         db = site.new_book("report")
