@@ -7,10 +7,11 @@ DECLARE
     wanted text;
 BEGIN
     FOREACH wanted IN ARRAY ARRAY['ledger_daemon', 'ledger_report'] LOOP
+        CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = wanted); -- made by the server's keeper, or for another book
         BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
-            NULL; -- roles belong to the server: another book's migration made it
+            NULL; -- another book's migration was faster
         END;
     END LOOP;
 END $$;

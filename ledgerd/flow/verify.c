@@ -118,7 +118,8 @@ static int verify(struct store *store, void *context, struct error *err)
         return -1;
     }
     *result = (struct verify_result){.ok = true};
-    if (run_statements(store, result, err) == 0 && verify_pools(store, catalog, result, err) == 0 &&
+    if (store_verify_begin(store, err) == 0 && run_statements(store, result, err) == 0 &&
+        verify_pools(store, catalog, result, err) == 0 &&
         verify_records(store, catalog, verifying->every, result, err) == 0) {
         status = store_verify_counts(store, &result->transfers, &result->records, err);
     }

@@ -14,6 +14,11 @@ enum { SLICES_MAX = 4096 }; /* of one record: a month each, times the names it e
 
 #define FETCH "FETCH 4000 FROM "
 
+int store_verify_begin(struct store *store, struct error *err)
+{
+    return query_execute(store, "SET LOCAL work_mem = '64MB'", err);
+}
+
 int store_verify_statement(struct store *store, const struct verify_statement *statement,
                            char *detail, size_t size, struct error *err)
 {
@@ -92,8 +97,7 @@ static int declare(struct store *store, const char *sql, int64_t every, struct e
 
 static int declare_cursors(struct store *store, int64_t every, struct error *err)
 {
-    if (query_execute(store, "SET LOCAL work_mem = '64MB'", err) != 0 ||
-        declare(store,
+    if (declare(store,
                 "DECLARE verify_record NO SCROLL CURSOR FOR SELECT " STORE_RECORD_COLUMNS
                 " FROM ledger.record_identity i JOIN ledger.usage_record u "
                 "ON u.record_no = i.record_no AND u.version = i.version AND u.month = i.month "

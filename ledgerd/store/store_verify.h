@@ -25,6 +25,9 @@ struct verify_statement {
 extern const struct verify_statement verify_statements[];
 extern const size_t verify_statement_count;
 
+/* Give the transaction memory for sums over whole tables. Call it first. */
+int store_verify_begin(struct store *store, struct error *err);
+
 /* Run one: detail[size] gets the bad row's description, "" if there is none. */
 int store_verify_statement(struct store *store, const struct verify_statement *statement,
                            char *detail, size_t size, struct error *err);
