@@ -422,26 +422,6 @@ class Odd(unittest.TestCase):
             self.assertEqual(os.read(reader, 1 << 20).decode(), new.read())
         self.assertEqual(["file", "link", "pipe"], sorted(os.listdir(folder)))
 
-    def test_a_link_and_a_pipe_stay_what_they_are(self):
-        db = site.new_book("report")
-        folder = lt.temp_dir()
-        target, link, pipe = (os.path.join(folder, name) for name in ("target", "link", "pipe"))
-        with open(target, "w", encoding="utf-8") as file:
-            file.write("old")
-        os.symlink(target, link)
-        self.assertEqual(0, lt.run_report(["monthly", "2027-06", "-o", link], db=db)[0])
-        self.assertTrue(os.path.islink(link))
-        with open(target, encoding="utf-8") as file:
-            self.assertIn("2027-06", file.read())
-        os.mkfifo(pipe)
-        read = []
-        reader = threading.Thread(target=lambda: read.append(open(pipe, encoding="utf-8").read()))
-        reader.start()
-        self.assertEqual(0, lt.run_report(["monthly", "2027-06", "-o", pipe], db=db)[0])
-        reader.join(20)
-        self.assertIn("2027-06", read[0])
-        self.assertTrue(stat.S_ISFIFO(os.stat(pipe).st_mode))
-
     def test_running_work_shows_as_accrued_in_the_current_month_alone(self):
         db = site.new_book("report")
         lt.ctl(["grant", "h1", "1000", "--from", "2027-06-01T00:00:00+09:00"], db=db, now=site.NOW)
