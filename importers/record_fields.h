@@ -47,8 +47,13 @@ struct record_draft {
 /* Begin with importer->record, which item_begin has emptied. */
 void record_draft_init(struct record_draft *draft, struct importer *importer);
 
+/* The field of this name, FIELD_UNKNOWN if records have none. */
 enum record_field record_field_find(const char *name, size_t length);
+
+/* The name of a field (not FIELD_UNKNOWN). */
 const char *record_field_text(enum record_field field);
+
+/* What the text of a field must look like. */
 enum record_kind record_field_kind(enum record_field field);
 
 /* Set a field (not meters or attributes) from its text. -1, with reason and problem set, if the

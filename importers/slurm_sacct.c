@@ -223,18 +223,42 @@ static size_t without_cr(const char *text, size_t length)
     return length > 0 && text[length - 1] == '\r' ? length - 1 : length;
 }
 
+static size_t count_delimiters(const struct sacct_state *state, const char *text, size_t length)
+{
+    size_t count = 0;
+
+    for (const char *at = text, *end = text + length;
+         (at = memchr(at, state->columns.delimiter, (size_t)(end - at))) != NULL; at++) {
+        count++;
+    }
+    return count;
+}
+
+/* True if the joined lines are a whole row, whose fields are in state->row then. */
+static bool joins_to_row(struct importer *importer, const char *text, size_t length)
+{
+    struct sacct_state *state = importer->state;
+    const struct sacct_columns *columns = &state->columns;
+    enum sacct_row_status status = sacct_row_read(&state->row, columns, &importer->times, text,
+                                                  length);
+
+    /* A row of the right number of pieces was not looked into yet. */
+    return status == ROW_OK &&
+           (state->row.piece_count > columns->count ||
+            sacct_row_is_plain(&state->row, columns, &importer->times, text, length));
+}
+
 /* A short row: the lines that belong to it, if there are such. True if state->row is whole then,
  * with *length its extent in the window. */
 static int join_lines(struct importer *importer, size_t *length, bool *whole, struct error *err)
 {
     struct sacct_state *state = importer->state;
-    size_t end = *length;
+    size_t end = *length, pieces = state->row.piece_count;
 
     *whole = false;
     for (uint64_t lines = 2; lines <= JOINED_LINES_MAX; lines++) {
         size_t from = end + 1, at_hand;
         enum input_status status = input_line(importer->input, from, &end, err);
-        enum sacct_row_status row;
         const char *window;
 
         if (status == INPUT_FAILED) {
@@ -248,18 +272,11 @@ static int join_lines(struct importer *importer, size_t *length, bool *whole, st
                                without_cr(window + from, end - from))) {
             return 0;
         }
-        row = sacct_row_read(&state->row, &state->columns, &importer->times, window,
-                             without_cr(window, end));
-        *whole = row == ROW_OK &&
-                 (state->row.piece_count > state->columns.count ||
-                  sacct_row_is_plain(&state->row, &state->columns, &importer->times, window,
-                                     without_cr(window, end)));
-        if (*whole) {
-            *length = end;
-            state->lines = lines;
-            return 0;
-        }
-        if (row != ROW_SHORT) {
+        pieces += count_delimiters(state, window + from, end - from);
+        if (pieces >= state->columns.count) {
+            *whole = joins_to_row(importer, window, without_cr(window, end));
+            *length = *whole ? end : *length;
+            state->lines = *whole ? lines : 1;
             return 0;
         }
     }

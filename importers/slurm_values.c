@@ -209,7 +209,7 @@ int slurm_limit_parse(struct scan_text text, struct slurm_number *minutes)
     if (slurm_duration_parse(text, &seconds) != 0) {
         return -1;
     }
-    *minutes = (struct slurm_number){seconds.given, seconds.value / 60};
+    *minutes = (struct slurm_number){seconds.given, seconds.given ? seconds.value / 60 : 0};
     return 0;
 }
 

@@ -10,7 +10,7 @@
 #include "importers/tokens.h"
 #include "importers/tokens_sse.h"
 
-enum { PEEK_BYTES = 4096 }; /* white space before the first event is no longer than this */
+enum { PEEK_BYTES = 4096 }; /* what may stand before the first event */
 
 static int openai_open(struct importer *importer, struct error *err)
 {
