@@ -1,5 +1,5 @@
-/* Filling the matrix of shares and months: one reading of each roll-up, exact sums, each cell
- * rounded once at the end. */
+/* Filling the matrix of shares and months: one reading of each roll-up, exact sums; a cell is what
+ * its month adds to the rounded sum of the year so far. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -271,31 +271,78 @@ static void points_to_hours(const struct gathering *g, struct points points, str
     }
 }
 
-static int cell_round(const struct gathering *g, size_t s, size_t m, struct error *err)
+/* Hours of the fiscal year so far. What a month adds is the difference of the rounded sums, so
+ * that the months of a year add up to its rounded whole. */
+struct running {
+    struct exact sum;
+    struct hours rounded;
+};
+
+static int running_add(struct running *running, const struct exact *more, struct hours *step)
+{
+    struct hours until;
+    exact_add(&running->sum, more);
+    if (hours_round(&running->sum, &until) < 0) {
+        return -1;
+    }
+    step->micro = until.micro - running->rounded.micro;
+    running->rounded = until;
+    return 0;
+}
+
+struct running_cells {
+    struct running nominal;
+    struct running offered;
+    struct running granted;
+    struct running used;
+};
+
+static int cell_round(const struct gathering *g, size_t s, size_t m, struct running_cells *so_far,
+                      struct error *err)
 {
     struct report_cell *cell = &g->out->shares[s].cells[m];
     struct exact hours;
     int result = 0;
     exact_init(&hours);
-    result |= hours_round(&g->nominal[m], &cell->nominal);
+    result |= running_add(&so_far->nominal, &g->nominal[m], &cell->nominal);
     points_to_hours(g, cell->lent, &hours);
     exact_add(&hours, &g->offered[s][m]);
-    result |= hours_round(&hours, &cell->offered);
+    result |= running_add(&so_far->offered, &hours, &cell->offered);
     points_to_hours(g, cell->granted, &hours);
-    result |= hours_round(&hours, &cell->granted_hours);
-    cell->used = hours_from_unit_seconds(g->used[s][m]);
+    result |= running_add(&so_far->granted, &hours, &cell->granted_hours);
+    exact_set_i64(&hours, 0);
+    hours_add_exact(&hours, g->used[s][m]);
+    result |= running_add(&so_far->used, &hours, &cell->used);
     exact_release(&hours);
     return result < 0 ? overflow(err) : 0;
 }
 
+static int share_round(const struct gathering *g, size_t s, struct error *err)
+{
+    struct running_cells so_far = {0};
+    struct running *all[] = {&so_far.nominal, &so_far.offered, &so_far.granted, &so_far.used};
+    size_t count = sizeof all / sizeof all[0];
+    int result = 0;
+    for (size_t i = 0; i < count; i++) {
+        exact_init(&all[i]->sum);
+    }
+    for (size_t m = 0; result == 0 && m < g->out->month_count; m++) {
+        result = cell_round(g, s, m, &so_far, err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        exact_release(&all[i]->sum);
+    }
+    return result;
+}
+
 static int cells_finish(struct gathering *g, struct error *err)
 {
-    for (size_t m = 0; m < g->out->month_count; m++) {
-        for (size_t s = 0; s < g->out->share_count; s++) {
-            if (cell_round(g, s, m, err) < 0) {
-                return -1;
-            }
+    for (size_t s = 0; s < g->out->share_count; s++) {
+        if (share_round(g, s, err) < 0) {
+            return -1;
         }
+    }
+    for (size_t m = 0; m < g->out->month_count; m++) {
         for (size_t i = 0; i < g->service_count; i++) {
             if (service_divide(g, &g->services[i], m, err) < 0) {
                 return -1;

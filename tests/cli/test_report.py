@@ -228,16 +228,17 @@ class Monthly(unittest.TestCase):
                 self.assertEqual(share["supply"], year["supply"])
 
     def test_gpu_hours_against_plain_arithmetic(self):
-        days = {"2027-06": 30, "2027-07": 31, "2027-08": 31}
-        for month, report in self.reports.items():
+        days = {"2027-06": 30, "2027-07": 61, "2027-08": 92}  # until the end of the month
+        used = defaultdict(Fraction)
+        for month in MONTHS:
             nominal = Fraction(720 * 7200 * days[month], 305)  # 1 June to 31 March
-            for share in report["shares"]:
-                hours = share["gpu_hours"]
-                self.assertEqual(half_even(nominal), micro(hours["nominal"]))
+            for share in self.reports[month]["shares"]:
+                year, hours = share["fiscal_year_to_date"]["gpu_hours"], share["gpu_hours"]
+                self.assertEqual(half_even(nominal), micro(year["nominal"]))
                 self.assertEqual(hours["nominal"], hours["available"])
-                self.assertEqual(half_even(nominal * FRACTIONS[share["share"]]), micro(hours["offered"]))
-                used = Fraction(self.expected.gpu[month, share["share"]], 3600 * MICRO)
-                self.assertEqual(half_even(used), micro(hours["used"]), (month, share["share"]))
+                self.assertEqual(half_even(nominal * FRACTIONS[share["share"]]), micro(year["offered"]))
+                used[share["share"]] += Fraction(self.expected.gpu[month, share["share"]], 3600 * MICRO)
+                self.assertEqual(half_even(used[share["share"]]), micro(year["used"]), (month, share["share"]))
                 self.assertEqual(micro(share["granted"]), micro(hours["granted"]))  # 1 point an hour
                 self.assertEqual("0.000000", hours["service"])
 
@@ -355,7 +356,9 @@ class Monthly(unittest.TestCase):
             self.assertEqual(micro(share["remaining"]), micro(share["supply"]) - micro(share["spent"]))
             self.assertEqual(micro(share["ungranted"]), micro(share["supply"]) - micro(share["granted"]))
             offered = sum(micro(m["gpu_hours"]["offered"]) for m in months.values())
-            self.assertAlmostEqual(720 * 7200 * float(FRACTIONS[share["share"]]), offered / MICRO, places=4)
+            self.assertEqual(720 * 7200 * FRACTIONS[share["share"]] * MICRO, offered)
+            self.assertEqual(offered, micro(share["gpu_hours"]["offered"]))
+            self.assertEqual(720 * 7200 * MICRO, micro(share["gpu_hours"]["nominal"]))
         for form in ("text", "csv"):
             code, out, err = lt.run_report(["shares", "2027", "--format", form], db=self.db)
             self.assertEqual((0, ""), (code, err))
