@@ -106,10 +106,10 @@ static int add_chunk(const char *bytes, size_t length, void *context)
 
 int document_write(const json_t *document, struct strbuf *out, struct error *err)
 {
-    int result = document != NULL
-                     ? json_dump_callback(document, add_chunk, out,
-                                          JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENCODE_ANY)
-                     : -1;
+    /* 15 digits: every decimal of that many comes out as it went in, 0.015 as 0.015. */
+    const size_t flags = JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENCODE_ANY |
+                         JSON_REAL_PRECISION(15);
+    int result = document != NULL ? json_dump_callback(document, add_chunk, out, flags) : -1;
     strbuf_add_char(out, '\n');
     if (result != 0 || out->failed) {
         return error_set(err, ERROR_INTERNAL, "out of memory for the document");

@@ -221,6 +221,12 @@ class Records(unittest.TestCase):
                          tuple(reasons[i] for i in ("nobody", "noclass", "nogpu", "backwards")))
         self.assertEqual("-10.000000", lt.ctl_json(["balance", "h1"], db=self.db)["posted"])
 
+    def test_the_time_an_import_took_is_printed_in_few_digits(self):
+        for _ in range(5):
+            out = lt.ctl(["import", "usage", "-", "--source", "test", "--json"], db=self.db, stdin="",
+                         now=site.LATER)
+            self.assertRegex(out, r'"seconds": [0-9]+\.[0-9]{1,6}\n')
+
     def test_a_truncated_document_books_what_came_before_and_says_so(self):
         text = json.dumps([self.good, dict(self.good, id="2@1")])
         path = lt.write_file(text[:-30])
