@@ -59,8 +59,9 @@ struct import_item {
                           source and id if those could be read ("" else), NULL otherwise */
     const char *raw;   /* the item's own text (a sacct row without its header; a JSON element) */
     size_t raw_length; /* at most IMPORT_RAW_BYTES */
-    char reason[40];   /* IMPORT_BAD: malformed, no_identity, line_too_long, bad_interval, …;
-                          IMPORT_SKIPPED: step,   not_started, other_cluster, error_body, no_usage */
+    char reason[40];   /* IMPORT_BAD: malformed, no_identity, no_time, bad_interval, resized,
+                          line_too_long; IMPORT_SKIPPED: step, not_started, other_cluster,
+                          error_body, no_usage */
     char detail[400];  /* what and where, for the operator: "line 12: field End: not a time: 'x'" */
     uint64_t line;     /* line (text) or element (JSON) number, from 1 */
 };

@@ -90,7 +90,7 @@ static void print_item(struct strbuf *out, const struct import_item *item)
         put(out, "source", item->record->source);
         put(out, "id", item->record->id);
     }
-    if (item->kind == IMPORT_RECORD) {
+    if (item->kind == IMPORT_RECORD && item->record != NULL) {
         put_record(out, item->record);
     }
     strbuf_add_string(out, ",\"raw\":\"");
