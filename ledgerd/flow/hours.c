@@ -4,18 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { HOUR_SECONDS = 3600, FRACTION_DIGITS = 6 };
+enum { HOUR_SECONDS = 3600, INTEGER_DIGITS = 18, FRACTION_DIGITS = 6 };
 
-static int digits_read(const char *text, size_t *at, size_t max, __int128 *value)
+/* Add at most `max` digits at *at to *value; how many there were. */
+static int digits_read(const char *text, size_t *at, int max, __int128 *value)
 {
-    size_t count = 0;
-    while (text[*at] >= '0' && text[*at] <= '9') {
-        if (count++ == max) {
-            return -1;
-        }
+    int count = 0;
+    while (count < max && text[*at] >= '0' && text[*at] <= '9') {
         *value = *value * 10 + (text[(*at)++] - '0');
+        count++;
     }
-    return (int)count;
+    return count;
 }
 
 int unit_seconds_parse(const char *text, struct unit_seconds *value)
@@ -24,15 +23,12 @@ int unit_seconds_parse(const char *text, struct unit_seconds *value)
     __int128 micro = 0;
     int fraction = 0;
 
-    if (digits_read(text, &at, 18, &micro) < 1) {
+    if (digits_read(text, &at, INTEGER_DIGITS, &micro) < 1) {
         return -1;
     }
     if (text[at] == '.') {
         at++;
         fraction = digits_read(text, &at, FRACTION_DIGITS, &micro);
-        if (fraction < 0) {
-            return -1;
-        }
         while (text[at] == '0') { /* numeric may carry a larger scale */
             at++;
         }
