@@ -74,7 +74,7 @@ class Quarantine(unittest.TestCase):
         bad = site.job_row(1, 86400, 60, state="NODE_FAIL").replace(site.clock(86460), "Unknown")
         for rows in ([bad, site.job_row(1, 86400, 60, state="NODE_FAIL")],
                      [site.job_row(2, 86400, 60), bad.replace("1|", "2|", 1).replace("job1", "job2")]):
-            site.import_slurm(self.db, rows, expect=None if len(rows) == 0 else 3 if rows[0] is bad else 0)
+            site.import_slurm(self.db, rows, expect=3 if rows[0] is bad else 0)
             self.assertEqual(self.entries(), [])
 
     def test_retry_books_once_the_cause_is_mended(self):
@@ -114,8 +114,10 @@ class Quarantine(unittest.TestCase):
         counts = lt.ctl_json(["import", "slurm", path, "--format", "json", "--cluster", cluster], db=self.db,
                              now=site.NOW, expect=3)
         self.assertEqual(counts["quarantined"], counts["read"])
+        reasons = [entry["reason"] for entry in self.entries()]
+        self.assertEqual(set(reasons), {"unknown_project"})
         self.assertEqual(self.retry(expect=3)["quarantined"], counts["read"])
-        self.assertEqual(len(self.entries()), counts["read"])
+        self.assertEqual([entry["reason"] for entry in self.entries()], reasons)
 
     def test_a_dismissed_entry_counts_as_duplicate_until_its_content_changes(self):
         bad = site.token_record(1, 0, project="nobody")
@@ -131,7 +133,7 @@ class Quarantine(unittest.TestCase):
         self.assertEqual([entry["n"] for entry in self.entries()], [n])
 
     def test_a_text_that_was_cut_cannot_be_retried(self):
-        site.import_usage(self.db, ['{"id":"long","attributes":{"x":"' + "y" * 100000 + '"},"project":'], expect=3)
+        site.import_usage(self.db, ['{"id":"long","attributes":{"x":"' + "y" * 100000 + '"},"project":1}'], expect=3)
         n = self.entries()[0]["n"]
         rc, _, err = lt.run_ctl(["quarantine", "retry", n], db=self.db, now=site.NOW)
         self.assertEqual(rc, 1)
