@@ -5,6 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#undef error_set /* what error.h tells the analyser */
+#undef error_set_reason
+#undef error_prefix
+
 static void fill(struct error *err, enum error_code code, const char *reason, const char *format,
                  va_list arguments) __attribute__((format(printf, 4, 0)));
 
