@@ -95,6 +95,7 @@ static int look_up_booked(struct amending *amending, struct store *store, struct
         earliest = instant_min(earliest, chain->earliest);
         latest = instant_max(latest, chain->latest);
     }
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): amendments_make frees them */
     return store_lookup_charges(store, amending->record_nos, count,
                                 calendar_month_of(calendar, earliest),
                                 calendar_month_of(calendar, latest), &amending->booked, err);

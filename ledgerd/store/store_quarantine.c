@@ -338,6 +338,7 @@ int store_quarantine_list(struct store *store, int64_t after, size_t max, bool w
     if (query_run(store, &query, &rows, NULL, err) != 0) {
         return -1;
     }
+    list->count = 0;
     list->entries = calloc(rows_count(&rows) + 1, sizeof *list->entries);
     if (list->entries == NULL) {
         result = error_set(err, ERROR_INTERNAL, "out of memory");
