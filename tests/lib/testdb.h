@@ -37,7 +37,8 @@ const char *testdb_sqlstate(const char *conninfo, const char *sql);
  * The caller frees it. */
 char *testdb_text(const char *conninfo, const char *sql);
 
-/* The first column of the first row as an integer; no row, null or another text ends the program. */
+/* The first column of the first row as an integer; no row, null or another text ends the program.
+ */
 int64_t testdb_int(const char *conninfo, const char *sql);
 
 #endif
