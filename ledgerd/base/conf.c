@@ -260,14 +260,14 @@ static const char *store_value(struct conf *conf, const struct setting *setting,
         conf->log_json = strcmp(value, "json") == 0;
         return conf->log_json || strcmp(value, "logfmt") == 0 ? NULL : "must be logfmt or json";
     case SETTING_AUTH:
-        return strcmp(value, "none") == 0 ? NULL : "must be none: others are not built yet";
+        return strcmp(value, "none") == 0 ? NULL : "must be none: the others are not yet built";
     case SETTING_CLASS:
     case SETTING_PROJECT:
         return store_name(conf, setting, section, key, value);
     case SETTING_NOT_YET:
         break;
     }
-    return "is known, but its part is not built yet";
+    return "is not yet possible: this version does not have its part";
 }
 
 /* Reading.

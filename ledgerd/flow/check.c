@@ -62,6 +62,7 @@ static int rate_shape(const struct catalog *catalog, const struct check_request 
     if (seconds_to_us(request->seconds, &us) != 0) {
         return error_set(err, ERROR_INPUT, "seconds: more than a record may last");
     }
+    record.id = "to come"; /* errors name the record by it */
     record.start = now;
     record.end = (struct instant){now.us + us};
     record.state = USAGE_FINAL;

@@ -44,7 +44,7 @@ static const char *word_type_text(enum word_type type)
     case WORD_TEXT:
         break;
     }
-    return "a text that is not empty";
+    return "a text";
 }
 
 static int points_read(const char *what, const char *text, struct word *word, struct error *err)
@@ -70,7 +70,9 @@ static int word_read(const char *what, enum word_type type, const char *text, st
     case WORD_FLAG:
         break;
     case WORD_TEXT:
-        result = length > 0 ? 0 : -1;
+        if (length == 0) {
+            return error_set(err, ERROR_ARGUMENT, "%s: the text is empty", what);
+        }
         break;
     case WORD_POINTS:
         if (points_read(what, text, word, err) < 0) {

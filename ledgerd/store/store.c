@@ -39,6 +39,14 @@ static int check_conninfo(const char *conninfo, struct error *err)
     return 0;
 }
 
+/* Left alone, libpq prints the server's notices on standard error, last words of a dying server
+ * included; whatever matters comes back as an error as well. */
+static void notice_ignore(void *context, const char *message)
+{
+    (void)context;
+    (void)message;
+}
+
 static PGconn *connect_to(const char *conninfo)
 {
     /* What stands before dbname gives way to the conninfo, what stands behind it does not. */
@@ -46,7 +54,9 @@ static PGconn *connect_to(const char *conninfo)
                                            "client_encoding", NULL};
     const char *values[] = {"ledger", "10", conninfo, "UTF8", NULL};
 
-    return PQconnectdbParams(keywords, values, 1);
+    PGconn *connection = PQconnectdbParams(keywords, values, 1);
+    PQsetNoticeProcessor(connection, notice_ignore, NULL);
+    return connection;
 }
 
 static int connection_failure(struct store *store, struct error *err)

@@ -44,7 +44,7 @@ BAD_WORDS = [
     (["grant", "revoke", "0"], "not a whole number above zero"),
     (["grant", "revoke", "seven"], "not a whole number above zero"),
     (["check", "p1", "-1"], "negative"),
-    (["balance", ""], "not a text"),
+    (["balance", ""], "PROJECT: the text is empty"),
     (["balance", "p1", "--now", "yesterday"], "not a time with offset"),
     (["import", "slurm", "x"], "--cluster is missing"),
     (["import", "usage", "x"], "--source is missing"),

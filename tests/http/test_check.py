@@ -98,6 +98,7 @@ class Checks(unittest.TestCase):
                       {"class": "gpu", "meter__gpu": 1, "qos": "normal", "meter__widgets": 1}):
             decision = self.check(project="hp1", source="slurm:x", seconds="60", **shape)
             self.assertEqual((decision["allowed"], decision["reason"]), (False, "no_rate"), shape)
+            self.assertRegex(decision["detail"], "^record to come of slurm:x: ")
 
     def test_bad_questions_are_400_with_a_sentence(self):
         for query in ("", "project=hp1", "points=1", "project=hp1&points=-1", "project=hp1&points=1e3",
