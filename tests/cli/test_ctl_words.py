@@ -132,6 +132,11 @@ class Words(unittest.TestCase):
             self.assertEqual((4, ""), (code, out), err)
             self.assertIn("nonexistent", err)
 
+    def test_what_the_server_remarks_is_not_printed(self):
+        db = lt.create_db("words")
+        lt.psql(lt.server(), f"ALTER DATABASE {db.rsplit('=', 1)[1]} SET client_min_messages = debug5;")
+        self.assertEqual((0, ""), lt.run_ctl(["project", "list"], db=db)[::2])
+
     def test_a_password_never_shows(self):
         _, out, err = lt.run_ctl(["project", "list"], db=NOWHERE + " password=hunter2")
         self.assertNotIn("hunter2", out + err)
