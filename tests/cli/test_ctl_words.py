@@ -134,7 +134,9 @@ class Words(unittest.TestCase):
 
     def test_what_the_server_remarks_is_not_printed(self):
         db = lt.create_db("words")
-        lt.psql(lt.server(), f"ALTER DATABASE {db.rsplit('=', 1)[1]} SET client_min_messages = debug5;")
+        name = db.rsplit("=", 1)[1]
+        lt.psql(lt.server(), f"ALTER DATABASE {name} SET client_min_messages = log;"
+                             f"ALTER DATABASE {name} SET log_statement = 'all';")
         self.assertEqual((0, ""), lt.run_ctl(["project", "list"], db=db)[::2])
 
     def test_a_password_never_shows(self):
