@@ -36,7 +36,7 @@ static struct fixture *fixture_make(struct fixture *f)
     f->policy = (struct policy){.name = "test", .effective_from = {0}};
     f->policies[0] = &f->policy;
     f->catalog.policies = (struct policies){1, f->policies};
-    strcpy(f->catalog.zone.name, "UTC");
+    snprintf(f->catalog.zone.name, sizeof f->catalog.zone.name, "UTC");
     f->grant = (struct balance_grant){
         .id = 1, .points = {10000000}, .from = {0}, .to = {now.us + 1000000}};
     f->member = (struct catalog_member){member_name, false};

@@ -34,7 +34,7 @@ static const struct command_spec list = {
     "list", "all", {{"NAME", WORD_TEXT, true, true}}, NULL, "list names",
 };
 
-enum { WORDS_MAX = 12 };
+enum { WORDS_MAX = 12, MEMORY_BYTES = 200 };
 
 /* Parse words separated by blanks ("''" is the empty one). */
 static int parse(const struct command_spec *spec, const char *text, char *memory,
@@ -42,7 +42,9 @@ static int parse(const struct command_spec *spec, const char *text, char *memory
 {
     char *words[WORDS_MAX];
     int count = 0;
-    char *rest = strcpy(memory, text);
+    char *rest = memory;
+
+    snprintf(memory, MEMORY_BYTES, "%s", text);
 
     for (char *word; (word = strsep(&rest, " ")) != NULL && count < WORDS_MAX;) {
         words[count++] = strcmp(word, "''") == 0 ? word + 2 : word;
@@ -54,7 +56,7 @@ static void words_become_typed_values(void **state)
 {
     struct command_line line;
     struct error err = {0};
-    char memory[200];
+    char memory[MEMORY_BYTES];
 
     (void)state;
     assert_int_equal(parse(&give, "--from 2027-06-01T00:00:00+09:00 p1 -c f 12.5 --force -p=x",
@@ -75,7 +77,7 @@ static void what_is_not_given_is_told_apart(void **state)
 {
     struct command_line line;
     struct error err = {0};
-    char memory[200];
+    char memory[MEMORY_BYTES];
 
     (void)state;
     assert_int_equal(parse(&give, "p1 0", memory, &line, &err), 0);
@@ -89,7 +91,7 @@ static void repeated_words_are_kept_in_order(void **state)
 {
     struct command_line line;
     struct error err = {0};
-    char memory[200];
+    char memory[MEMORY_BYTES];
 
     (void)state;
     assert_int_equal(parse(&list, "a - b -- --c -1", memory, &line, &err), 0);
@@ -122,7 +124,7 @@ static void wrong_words_are_refused_and_named(void **state)
         {"p1 5 --points=", "'' is not a decimal number"},
         {"p1 \xff", "not UTF-8"},
     };
-    char memory[200];
+    char memory[MEMORY_BYTES];
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -143,7 +145,7 @@ static void help_ends_the_reading_and_tells_everything(void **state)
     struct command_line line;
     struct error err = {0};
     struct strbuf out = STRBUF_INIT;
-    char memory[200];
+    char memory[MEMORY_BYTES];
 
     (void)state;
     assert_int_equal(parse(&give, "p1 --help --frobnicate", memory, &line, &err), 0);
