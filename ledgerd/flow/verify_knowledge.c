@@ -4,26 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-/* Numbers that do not rise with the dates: something was put before what was there. */
-static bool cards_are_retroactive(const struct ratecards *cards)
-{
-    for (size_t i = 1; i < cards->count; i++) {
-        if (cards->cards[i]->number < cards->cards[i - 1]->number) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool policies_are_retroactive(const struct policies *policies)
-{
-    for (size_t i = 1; i < policies->count; i++) {
-        if (policies->policies[i]->number < policies->policies[i - 1]->number) {
-            return true;
-        }
-    }
-    return false;
-}
+#include "ledgerd/store/store_verify.h"
 
 static int add_state(struct knowledge *knowledge, const struct catalog *catalog, int64_t card_max,
                      int64_t policy_max)
@@ -78,13 +59,17 @@ static int64_t newest_policy(const struct policies *policies, int64_t below)
     return newest;
 }
 
-int knowledge_build(const struct catalog *catalog, struct knowledge *knowledge, struct error *err)
+int knowledge_build(struct store *store, const struct catalog *catalog, struct knowledge *knowledge,
+                    struct error *err)
 {
-    bool vary_cards = cards_are_retroactive(&catalog->cards);
-    bool vary_policies = policies_are_retroactive(&catalog->policies);
+    bool vary_cards;
+    bool vary_policies;
     int64_t card = newest_card(&catalog->cards, INT64_MAX);
 
     knowledge->count = 0;
+    if (store_verify_retroactive(store, &vary_cards, &vary_policies, err) != 0) {
+        return -1;
+    }
     do {
         int64_t policy = newest_policy(&catalog->policies, INT64_MAX);
 

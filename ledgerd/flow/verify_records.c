@@ -168,7 +168,7 @@ int verify_records(struct store *store, const struct catalog *catalog, int64_t e
     struct rerating rerating = {.catalog = catalog, .with_meters = every == 1};
     int status;
 
-    if (knowledge_build(catalog, &rerating.knowledge, err) != 0) {
+    if (knowledge_build(store, catalog, &rerating.knowledge, err) != 0) {
         return -1;
     }
     status = rerate_all(&rerating, store, every, result, err);

@@ -34,6 +34,23 @@ int store_verify_statement(struct store *store, const struct verify_statement *s
     return 0;
 }
 
+int store_verify_retroactive(struct store *store, bool *cards, bool *policies, struct error *err)
+{
+    struct query query;
+    struct rows rows;
+
+    query_init(&query, "SELECT coalesce(bool_or(verb = 'rates apply'), false), "
+                       "coalesce(bool_or(verb = 'policy apply'), false) "
+                       "FROM ledger.audit WHERE detail LIKE 'effective_from % retroactive'");
+    if (query_run(store, &query, &rows, NULL, err) != 0) {
+        return -1;
+    }
+    *cards = rows_bool(&rows, 0, 0);
+    *policies = rows_bool(&rows, 0, 1);
+    rows_release(&rows);
+    return 0;
+}
+
 int store_verify_counts(struct store *store, int64_t *transfers, int64_t *records,
                         struct error *err)
 {

@@ -190,9 +190,20 @@ class Documents(unittest.TestCase):
             "start": "2027-06-09T00:00:00+09:00", "end": "2027-06-09T10:00:00+09:00", "state": "final",
             "meters": {"gpu": "1", "cpu": "1", "mem_gib": "1"}}], now=NOW)
         posted = lt.ctl_json(["balance", "h1"], db=db)["posted"]
+        dearer = [{"source": "slurm:*", "class": "gpu", "per_hour": {"gpu": "7"}}]
         lt.ctl(["rates", "apply", "--retroactive",
-                site.file_of(card(effective_from="2027-06-05T00:00:00+09:00"))], db=db, now=LATE)
+                site.file_of(card(effective_from="2027-06-05T00:00:00+09:00", rules=dearer))], db=db, now=LATE)
         self.assertEqual(posted, lt.ctl_json(["balance", "h1"], db=db)["posted"])
+        self.assertTrue(lt.ctl_json(["verify"], db=db)["ok"])
+
+    def test_verify_follows_a_retroactive_policy(self):
+        db = site.new_book("bad")
+        site.import_records(db, [{
+            "source": "slurm:a", "id": "1@1", "project": "h1", "user": "u", "class": "gpu",
+            "start": "2027-06-30T20:00:00+09:00", "end": "2027-07-01T10:00:00+09:00", "state": "final",
+            "meters": {"gpu": "1"}}], now=LATE)
+        policy = dict(second_policy(), effective_from="2027-06-05T00:00:00+09:00", month_rule="end")
+        lt.ctl(["policy", "apply", "--retroactive", site.file_of(policy)], db=db, now=LATE)
         self.assertTrue(lt.ctl_json(["verify"], db=db)["ok"])
 
 
