@@ -111,7 +111,7 @@ static void wrong_words_are_refused_and_named(void **state)
         {"p1", "POINTS is missing: give PROJECT POINTS"},
         {"p1 -5", "'-5' is negative"},
         {"p1 5 6", "one word too many"},
-        {"'' 5", "not a text"},
+        {"'' 5", "PROJECT: the text is empty"},
         {"p1 5 --from", "--from needs a value"},
         {"p1 5 --from ''", "'' is not a time"},
         {"p1 5 --fro x", "unknown option --fro"},
