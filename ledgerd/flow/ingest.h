@@ -1,12 +1,14 @@
 /* ingest - from an input to the committed book.
  *
- *      importer -> prepare -> batch -> post          prepare: hash, resolve names, rate, encode rows
- *      (bytes)     (no database)       (one transaction a batch, set-wise)
+ *      importer -> prepare -> batch -> post
  *
- * Every batch is posted in one transaction of its own, so that a crash loses only what was not
- * committed, and reading the same input again books just that.  What is booked, amended or a
- * duplicate follows from (source, id), the content's hash and `seen`, never from the order of
- * reading.  A charge is never refused; what cannot be rated or assigned goes to quarantine.
+ * Preparing needs no database: it hashes, resolves names, rates and encodes rows.  Posting is one
+ * transaction a batch, set-wise.
+ *
+ * A crash loses only the batches that were not committed, and reading the same input again books
+ * just those.  What is booked, amended or a duplicate follows from (source, id), the content's hash
+ * and `seen`, never from the order of reading.  A charge is never refused; what cannot be rated or
+ * assigned goes to quarantine.
  */
 #ifndef LEDGERD_FLOW_INGEST_H
 #define LEDGERD_FLOW_INGEST_H
@@ -81,10 +83,11 @@ struct ingest_options {
     void *context;                 /* of both */
 };
 
-/* Import a file ("-": standard input), of any size in bounded memory: one thread reads and rates, the caller's
- * thread posts.  *counts is valid (what was committed) also when it fails.  ERROR_INPUT: the input is unreadable or was
- * cut off, what came before is booked; ERROR_UNAVAILABLE: the database went away, or a rate card or
- * policy was applied meanwhile (reason stale_catalog); run again to go on where it stopped. */
+/* Import a file ("-": standard input), of any size in bounded memory: one thread reads and rates,
+ * the caller's posts, with the help of another one where that is faster.  *counts is valid (what
+ * was committed) also when it fails. ERROR_INPUT: the input is unreadable or was cut off, what came
+ * before is booked; ERROR_UNAVAILABLE: the database went away, or a rate card or policy was applied
+ * meanwhile (reason stale_catalog); run again to go on where it stopped. */
 int ingest_file(struct store *store, const char *path, const struct ingest_options *options,
                 struct ingest_counts *counts, struct error *err);
 

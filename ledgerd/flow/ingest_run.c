@@ -2,17 +2,17 @@
 #include "ledgerd/flow/ingest_run.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ledgerd/base/clock.h"
+#include "ledgerd/flow/batch_belt.h"
 #include "ledgerd/flow/ingest_post.h"
 #include "ledgerd/flow/ingest_prepare.h"
+#include "ledgerd/flow/ingest_turns.h"
 
-enum {
-    RUN_BATCHES = 2, /* one is filled while the other one is posted: memory stays bounded */
-    RUN_PROGRESS_US = 500 * 1000, /* at most twice a second */
-};
+enum { RUN_PROGRESS_US = 500 * 1000 }; /* at most twice a second */
 
 struct ingest_run {
     struct store *store;
@@ -22,26 +22,17 @@ struct ingest_run {
     struct prepare *prepare;
     struct poster *poster;
     struct ingest_counts *counts;
+    struct ingest_turns turns;
+    struct batch_belt belt;
     size_t batch_records;
     bool is_threaded;
     int64_t started_us;
-    int64_t told_us;
-
-    struct batch batches[RUN_BATCHES];
+    int64_t told_us;       /* when progress was told last; the caller's thread alone tells it */
     struct batch *filling; /* by the preparing half; NULL between batches */
-    uint64_t records;      /* fed so far, by the preparing half */
+    uint64_t tickets;      /* handed out where there are no threads */
     const struct input *input;
-
-    /* Shared by the two threads, under the mutex. */
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    struct batch *empty[RUN_BATCHES];
-    size_t empty_count;
-    struct batch *full[RUN_BATCHES]; /* first is next */
-    size_t full_count;
-    bool is_done;    /* nothing more will be full */
-    bool is_stopped; /* posting failed: the other half must end */
-    struct ingest_progress progress;
+    _Atomic uint64_t records; /* fed so far */
+    _Atomic uint64_t bytes;   /* read so far */
 };
 
 static int no_memory(struct error *err)
@@ -78,43 +69,41 @@ struct ingest_run *run_create(struct store *store, const struct ingest_options *
     if (run->batch_records > INGEST_BATCH_RECORDS_MAX) {
         run->batch_records = INGEST_BATCH_RECORDS_MAX;
     }
-    pthread_mutex_init(&run->mutex, NULL);
-    pthread_cond_init(&run->changed, NULL);
+    turns_init(&run->turns);
+    belt_init(&run->belt);
     if (load_catalog(run, err) == 0) {
         run->prepare = prepare_create(options, run->catalog, err);
     }
     if (run->prepare != NULL) {
-        run->poster = poster_create(store, options, run->catalog, err);
+        run->poster = poster_create(store, options, run->catalog, &run->turns, err);
     }
     if (run->poster == NULL) {
         run_destroy(run);
         return NULL;
-    }
-    for (size_t i = 0; i < RUN_BATCHES; i++) {
-        run->empty[run->empty_count++] = &run->batches[i];
     }
     return run;
 }
 
 void run_destroy(struct ingest_run *run)
 {
-    if (run == NULL) {
-        return;
+    if (run != NULL) {
+        poster_destroy(run->poster);
+        prepare_destroy(run->prepare);
+        catalog_destroy(run->loaded);
+        belt_release(&run->belt);
+        turns_release(&run->turns);
+        free(run);
     }
-    poster_destroy(run->poster);
-    prepare_destroy(run->prepare);
-    catalog_destroy(run->loaded);
-    for (size_t i = 0; i < RUN_BATCHES; i++) {
-        batch_release(&run->batches[i]);
-    }
-    pthread_cond_destroy(&run->changed);
-    pthread_mutex_destroy(&run->mutex);
-    free(run);
 }
 
 const struct zone *run_zone(const struct ingest_run *run)
 {
     return &run->catalog->zone;
+}
+
+void run_watch(struct ingest_run *run, const struct input *input)
+{
+    run->input = input;
 }
 
 /* --- the preparing half -------------------------------------------------------------------- */
@@ -125,72 +114,49 @@ static int stopped(struct error *err)
     return error_set(err, ERROR_UNAVAILABLE, "the import was stopped");
 }
 
-static int take_empty(struct ingest_run *run, struct error *err)
-{
-    int result = 0;
-
-    pthread_mutex_lock(&run->mutex);
-    while (run->empty_count == 0 && !run->is_stopped) {
-        pthread_cond_wait(&run->changed, &run->mutex);
-    }
-    if (run->is_stopped) {
-        result = stopped(err);
-    } else {
-        run->filling = run->empty[--run->empty_count];
-    }
-    pthread_mutex_unlock(&run->mutex);
-    if (result == 0 && batch_prepare(run->filling, run->batch_records) != 0) {
-        result = no_memory(err);
-    }
-    return result;
-}
-
-static void tell_progress(struct ingest_run *run, const struct ingest_progress *progress)
+static void tell_progress(struct ingest_run *run)
 {
     int64_t now_us = clock_monotonic_us();
+    struct ingest_progress progress = {
+        .records = atomic_load(&run->records),
+        .bytes = atomic_load(&run->bytes),
+        .size_bytes = run->input != NULL ? input_size(run->input) : 0,
+        .elapsed_us = now_us - run->started_us,
+    };
 
     if (run->options->progress != NULL && now_us - run->told_us >= RUN_PROGRESS_US) {
-        struct ingest_progress told = *progress;
-
-        told.elapsed_us = now_us - run->started_us;
         run->told_us = now_us;
-        run->options->progress(run->options->context, &told);
+        run->options->progress(run->options->context, &progress);
     }
 }
 
-static void measure(const struct ingest_run *run, struct ingest_progress *progress)
-{
-    *progress = (struct ingest_progress){.records = run->records};
-    if (run->input != NULL) {
-        progress->bytes = input_bytes_read(run->input);
-        progress->size_bytes = input_size(run->input);
-    }
-}
-
-/* Hand the batch over: to the posting thread, or post it here. */
+/* Hand the batch over to the posting threads, or post it here. */
 static int give_full(struct ingest_run *run, struct error *err)
 {
     struct batch *batch = run->filling;
-    struct ingest_progress progress;
-    int result = 0;
+    int result;
 
     run->filling = NULL;
-    if (!run->is_threaded) {
-        run->empty[run->empty_count++] = batch;
-        result = poster_post(run->poster, batch, run->counts, err);
-        measure(run, &progress);
-        tell_progress(run, &progress);
-        return result;
+    if (run->input != NULL) {
+        atomic_store(&run->bytes, input_bytes_read(run->input));
     }
-    pthread_mutex_lock(&run->mutex);
-    run->full[run->full_count++] = batch;
-    measure(run, &run->progress);
-    if (run->is_stopped) {
-        result = stopped(err);
+    if (run->is_threaded) {
+        belt_give_full(&run->belt, batch);
+        return 0;
     }
-    pthread_cond_broadcast(&run->changed);
-    pthread_mutex_unlock(&run->mutex);
+    result = poster_post(run->poster, batch, run->tickets++, run->counts, err);
+    belt_give_empty(&run->belt, batch);
+    tell_progress(run);
     return result;
+}
+
+static int take_empty(struct ingest_run *run, struct error *err)
+{
+    run->filling = belt_take_empty(&run->belt);
+    if (run->filling == NULL) {
+        return stopped(err);
+    }
+    return batch_prepare(run->filling, run->batch_records) != 0 ? no_memory(err) : 0;
 }
 
 static int feed_item(struct ingest_run *run, const struct import_item *item, struct error *err)
@@ -201,7 +167,9 @@ static int feed_item(struct ingest_run *run, const struct import_item *item, str
     if (prepare_item(run->prepare, item, run->filling, err) != 0) {
         return -1;
     }
-    run->records++;
+    atomic_store_explicit(&run->records,
+                          atomic_load_explicit(&run->records, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
     return batch_is_full(run->filling, run->batch_records) ? give_full(run, err) : 0;
 }
 
@@ -220,13 +188,6 @@ int run_feed(struct ingest_run *run, struct importer *importer, const struct bat
     return more;
 }
 
-void run_watch(struct ingest_run *run, const struct input *input)
-{
-    run->input = input;
-}
-
-/* --- the work and the posting half ----------------------------------------------------------- */
-
 struct preparing {
     struct ingest_run *run;
     run_work_fn *work;
@@ -242,8 +203,7 @@ static void prepare_all(struct preparing *preparing)
     struct error rest = {0};
 
     preparing->result = preparing->work(run, preparing->context, &preparing->error);
-    if (run->filling != NULL && give_full(run, &rest) != 0 &&
-        (preparing->result == 0 || !run->is_threaded)) {
+    if (run->filling != NULL && give_full(run, &rest) != 0) {
         preparing->result = -1;
         preparing->error = rest;
     }
@@ -252,75 +212,108 @@ static void prepare_all(struct preparing *preparing)
 static void *prepare_thread(void *context)
 {
     struct preparing *preparing = context;
-    struct ingest_run *run = preparing->run;
 
     prepare_all(preparing);
-    pthread_mutex_lock(&run->mutex);
-    run->is_done = true;
-    pthread_cond_broadcast(&run->changed);
-    pthread_mutex_unlock(&run->mutex);
+    belt_end(&preparing->run->belt);
     return NULL;
 }
 
-/* The next full batch, or NULL when there will be none. */
-static struct batch *take_full(struct ingest_run *run, struct ingest_progress *progress)
-{
-    struct batch *batch = NULL;
+/* --- the posting half ----------------------------------------------------------------------------
+ */
 
-    pthread_mutex_lock(&run->mutex);
-    while (run->full_count == 0 && !run->is_done) {
-        pthread_cond_wait(&run->changed, &run->mutex);
+static int post_next(struct ingest_run *run, struct poster *poster, struct batch *batch,
+                     uint64_t ticket, struct error *err)
+{
+    int result = poster_post(poster, batch, ticket, run->counts, err);
+
+    if (result != 0) {
+        belt_stop(&run->belt);
+        turns_stop(&run->turns);
     }
-    if (run->full_count > 0) {
-        batch = run->full[0];
-        run->full_count--;
-        memmove(run->full, run->full + 1, run->full_count * sizeof *run->full);
-    }
-    *progress = run->progress;
-    pthread_mutex_unlock(&run->mutex);
-    return batch;
+    belt_give_empty(&run->belt, batch);
+    return result;
 }
 
-static void give_empty(struct ingest_run *run, struct batch *batch, bool failed)
+struct helper {
+    struct ingest_run *run;
+    int result;
+    struct error error;
+};
+
+/* A second poster with a connection of its own.  It leaves the first batch to the caller's thread,
+ * so that a small input opens no second connection; if it can get none, the caller's posts alone.
+ */
+static void *help(void *context)
 {
-    pthread_mutex_lock(&run->mutex);
-    run->empty[run->empty_count++] = batch;
-    run->is_stopped = run->is_stopped || failed;
-    pthread_cond_broadcast(&run->changed);
-    pthread_mutex_unlock(&run->mutex);
+    struct helper *helper = context;
+    struct ingest_run *run = helper->run;
+    struct store *store = NULL;
+    struct poster *poster = NULL;
+    struct batch *batch;
+    struct error ignored;
+    uint64_t ticket;
+
+    if (belt_wait_full(&run->belt, 1)) {
+        store = store_open_like(run->store, &ignored);
+    }
+    if (store != NULL) {
+        poster = poster_create(store, run->options, run->catalog, &run->turns, &ignored);
+    }
+    while (poster != NULL && helper->result == 0 &&
+           (batch = belt_take_full(&run->belt, 1, &ticket)) != NULL) {
+        helper->result = post_next(run, poster, batch, ticket, &helper->error);
+    }
+    poster_destroy(poster);
+    store_close(store);
+    return NULL;
 }
 
 static int post_all(struct ingest_run *run, struct error *err)
 {
-    struct ingest_progress progress;
     struct batch *batch;
+    uint64_t ticket;
     int result = 0;
 
-    while ((batch = take_full(run, &progress)) != NULL) {
-        if (result == 0) {
-            result = poster_post(run->poster, batch, run->counts, err);
-            tell_progress(run, &progress);
-        }
-        give_empty(run, batch, result != 0);
+    while (result == 0 && (batch = belt_take_full(&run->belt, 0, &ticket)) != NULL) {
+        result = post_next(run, run->poster, batch, ticket, err);
+        tell_progress(run);
     }
     return result;
 }
 
-static int work_in_two(struct ingest_run *run, struct preparing *preparing, struct error *err)
+/* An error that only says that another one stopped the import gives way to it. */
+static bool is_cause(const struct error *err)
 {
-    pthread_t thread;
-    int result;
+    return err->code != ERROR_NONE && strcmp(err->reason, TURNS_STOPPED) != 0;
+}
 
-    if (pthread_create(&thread, NULL, prepare_thread, preparing) != 0) {
+static int work_in_threads(struct ingest_run *run, struct preparing *preparing, struct error *err)
+{
+    struct helper helper = {.run = run};
+    struct error posting = {0};
+    pthread_t preparer;
+    pthread_t second;
+    bool has_second;
+
+    if (pthread_create(&preparer, NULL, prepare_thread, preparing) != 0) {
         return error_set(err, ERROR_INTERNAL, "no thread can be started");
     }
-    result = post_all(run, err);
-    pthread_join(thread, NULL);
-    if (result == 0 && preparing->result != 0) {
-        *err = preparing->error;
-        result = -1;
+    has_second = pthread_create(&second, NULL, help, &helper) == 0;
+    post_all(run, &posting);
+    pthread_join(preparer, NULL);
+    if (has_second) {
+        pthread_join(second, NULL);
     }
-    return result;
+    if (is_cause(&posting)) {
+        *err = posting;
+    } else if (is_cause(&helper.error)) {
+        *err = helper.error;
+    } else if (preparing->result != 0) {
+        *err = preparing->error;
+    } else {
+        return 0;
+    }
+    return -1;
 }
 
 int run_work(struct ingest_run *run, run_work_fn *work, void *context, struct ingest_counts *counts,
@@ -331,7 +324,7 @@ int run_work(struct ingest_run *run, run_work_fn *work, void *context, struct in
 
     run->counts = counts;
     if (run->is_threaded) {
-        result = work_in_two(run, &preparing, err);
+        result = work_in_threads(run, &preparing, err);
     } else {
         prepare_all(&preparing);
         result = preparing.result;

@@ -1,10 +1,9 @@
-/* ingest_run - the two halves of an import put together: one prepares batches, the other posts
- * them.
+/* ingest_run - the halves of an import put together: one prepares batches, the other posts them.
  *
- *      preparing thread                          posting thread (the caller's)
- *      run_feed: importer -> batch  --full-->  poster_post
- *                 ^                                |
- *                 +------------ empty <------------+        RUN_BATCHES go round
+ *      preparing thread                             posting threads: the caller's, and a helper's
+ *      run_feed: importer -> batch --full-->        poster_post (a connection each)
+ *                 ^                                 |
+ *                 +-------------- empty <-----------+        batches go round on a belt
  *
  * Small inputs do both in the caller's thread.
  */
@@ -18,7 +17,7 @@
 
 struct ingest_run;
 
-/* Begin; options are borrowed.  With `threaded`, run_work prepares in a thread of its own. NULL on
+/* Begin; options are borrowed.  With `threaded`, the work is done in a thread of its own. NULL on
  * error. */
 struct ingest_run *run_create(struct store *store, const struct ingest_options *options,
                               bool threaded, struct error *err);

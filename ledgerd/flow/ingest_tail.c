@@ -20,6 +20,7 @@ void tail_release(struct tail *tail)
     tally_release(&tail->meters);
     tally_release(&tail->draws);
     free(tail->transfers);
+    free(tail->lines);
     free(tail->latest);
     *tail = (struct tail){0};
 }
@@ -54,6 +55,7 @@ int tail_begin(struct tail *tail, struct batch *batch, const struct catalog *cat
     tally_clear(&tail->meters);
     tally_clear(&tail->draws);
     tail->catalog = catalog;
+    tail->line_count = 0;
     tail->total = POINTS_ZERO;
     if (tail->latest_capacity < sources) {
         free(tail->latest);
@@ -134,61 +136,62 @@ void tail_booked(struct tail *tail, uint32_t source, struct instant end)
 }
 
 /* A transfer for each line that does not net to nothing, the other way round if it is negative. */
-static int make_transfers(struct tail *tail, struct store *store, struct number_block *numbers,
-                          struct post_line *lines, size_t *count, struct error *err)
+static int make_transfer(const struct posting_line *from, struct post_line *to, struct error *err)
 {
-    *count = 0;
-    for (size_t i = 0; i < tail->posting.count; i++) {
-        const struct posting_line *from = &tail->posting.lines[i];
-        bool is_back = from->sum.micro < 0;
-        struct post_line *to = &lines[*count];
+    bool is_back = from->sum.micro < 0;
 
-        tail->transfers[i] = 0;
-        if (points_is_zero(from->sum)) {
-            continue;
-        }
-        *to = (struct post_line){
-            .debit_account = is_back ? from->key.credit_account : from->key.debit_account,
-            .credit_account = is_back ? from->key.debit_account : from->key.credit_account,
-            .month = from->key.month,
-            .kind = from->key.kind,
-            .source_no = from->key.source,
-            .charges = from->charges,
-        };
-        if (points_subtract(POINTS_ZERO, from->sum, &to->amount) != POINTS_OK) {
-            return error_set(err, ERROR_INTERNAL, "the charges of a batch do not fit");
-        }
-        to->amount = is_back ? to->amount : from->sum;
-        if (store_next_transfer(store, numbers, &to->transfer_id, err) != 0) {
-            return -1;
-        }
-        tail->transfers[i] = to->transfer_id;
-        (*count)++;
+    *to = (struct post_line){
+        .debit_account = is_back ? from->key.credit_account : from->key.debit_account,
+        .credit_account = is_back ? from->key.debit_account : from->key.credit_account,
+        .month = from->key.month,
+        .amount = from->sum,
+        .kind = from->key.kind,
+        .source_no = from->key.source,
+        .charges = from->charges,
+    };
+    if (is_back && points_subtract(POINTS_ZERO, from->sum, &to->amount) != POINTS_OK) {
+        return error_set(err, ERROR_INTERNAL, "the charges of a batch do not fit");
     }
     return 0;
 }
 
-int tail_post(struct tail *tail, struct store *store, struct instant now,
-              struct number_block *numbers, struct error *err)
+static int reserve_transfers(struct tail *tail, struct error *err)
 {
-    struct post_line *lines = calloc(tail->posting.count + 1, sizeof *lines);
-    struct post_entry entry = {.kind = "import", .booked_at = now, .lines = lines};
-    int result = -1;
+    size_t count = tail->posting.count;
 
-    if (tail->transfer_capacity < tail->posting.count) {
-        free(tail->transfers);
-        tail->transfers = calloc(tail->posting.count, sizeof *tail->transfers);
-        tail->transfer_capacity = tail->transfers != NULL ? tail->posting.count : 0;
+    tail->line_count = 0;
+    if (tail->transfer_capacity >= count) {
+        return 0;
     }
-    if (lines == NULL || tail->transfer_capacity < tail->posting.count) {
-        free(lines);
-        return no_memory(err);
+    free(tail->transfers);
+    free(tail->lines);
+    tail->transfers = calloc(count, sizeof *tail->transfers);
+    tail->lines = calloc(count, sizeof *tail->lines);
+    tail->transfer_capacity = tail->transfers != NULL && tail->lines != NULL ? count : 0;
+    return tail->transfer_capacity >= count ? 0 : no_memory(err);
+}
+
+int tail_number(struct tail *tail, struct store *store, struct number_block *numbers,
+                struct error *err)
+{
+    if (reserve_transfers(tail, err) != 0) {
+        return -1;
     }
-    if (make_transfers(tail, store, numbers, lines, &entry.line_count, err) == 0) {
-        result = entry.line_count == 0 ? 0 : store_post_entry(store, &entry, NULL, err);
+    for (size_t i = 0; i < tail->posting.count; i++) {
+        struct post_line *line = &tail->lines[tail->line_count];
+
+        tail->transfers[i] = 0;
+        if (points_is_zero(tail->posting.lines[i].sum)) {
+            continue;
+        }
+        if (make_transfer(&tail->posting.lines[i], line, err) != 0 ||
+            store_next_transfer(store, numbers, &line->transfer_id, err) != 0) {
+            return -1;
+        }
+        tail->transfers[i] = line->transfer_id;
+        tail->line_count++;
     }
-    free(lines);
-    return result;
+    return 0;
 }
 
 int64_t tail_transfer(const struct tail *tail, size_t posted)
@@ -309,9 +312,13 @@ static int write_sources(const struct tail *tail, struct store *store, struct er
     return count == 0 ? 0 : store_source_touch(store, numbers, latest, count, err);
 }
 
-int tail_write(struct tail *tail, struct store *store, struct error *err)
+int tail_write(struct tail *tail, struct store *store, struct instant now, struct error *err)
 {
-    if (write_usages(tail, store, err) != 0 || write_meters(tail, store, err) != 0 ||
+    struct post_entry entry = {
+        .kind = "import", .booked_at = now, .line_count = tail->line_count, .lines = tail->lines};
+
+    if ((entry.line_count > 0 && store_post_entry(store, &entry, NULL, err) != 0) ||
+        write_usages(tail, store, err) != 0 || write_meters(tail, store, err) != 0 ||
         write_draws(tail, store, err) != 0) {
         return -1;
     }

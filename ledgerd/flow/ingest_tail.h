@@ -22,6 +22,8 @@ struct tail {               /* a zeroed one is empty */
     struct posting posting; /* transfers */
     int64_t *transfers;     /* number of each of its lines, 0 where nothing moves */
     size_t transfer_capacity;
+    struct post_line *lines; /* the transfers themselves */
+    size_t line_count;
     struct tally usages;           /* (month, line) -> points, list points, charges */
     struct tally meters;           /* (line and meter, month and is_held) -> amount */
     struct tally draws;            /* (owner, since) -> points */
@@ -48,10 +50,12 @@ int tail_meter(struct tail *tail, uint32_t line, uint32_t meter, struct month mo
                __int128 amount, struct error *err);
 void tail_booked(struct tail *tail, uint32_t source, struct instant end);
 
-/* Post the transfers, with everything that is kept beside them; then the rest. */
-int tail_post(struct tail *tail, struct store *store, struct instant now,
-              struct number_block *numbers, struct error *err);
+/* Number the transfers, before the charges that name them are sent; outside the booking lock. */
+int tail_number(struct tail *tail, struct store *store, struct number_block *numbers,
+                struct error *err);
 int64_t tail_transfer(const struct tail *tail, size_t posted);
-int tail_write(struct tail *tail, struct store *store, struct error *err);
+
+/* Post the transfers, then everything that is kept beside them.  Under the booking lock. */
+int tail_write(struct tail *tail, struct store *store, struct instant now, struct error *err);
 
 #endif

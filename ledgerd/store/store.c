@@ -145,6 +145,11 @@ struct store *store_open(const char *conninfo, enum store_role role, struct erro
     return store;
 }
 
+struct store *store_open_like(const struct store *store, struct error *err)
+{
+    return store_open(store->conninfo, store->role, err);
+}
+
 void store_close(struct store *store)
 {
     if (store == NULL) {
@@ -189,6 +194,20 @@ bool store_in_transaction(const struct store *store)
     return store->in_transaction;
 }
 
+int store_lock_booking(struct store *store, struct error *err)
+{
+    if (query_execute(store, "SELECT pg_advisory_xact_lock(" STORE_LOCK_KEY_BOOKING ")", err) !=
+        0) {
+        if (strcmp(store->sqlstate, "55P03") == 0) {
+            error_set(err, ERROR_UNAVAILABLE,
+                      "another process has been booking for a minute without end: try again later");
+        }
+        return -1;
+    }
+    store->has_lock = true;
+    return 0;
+}
+
 static int begin(struct store *store, enum store_lock lock, struct error *err)
 {
     const char *sql = store->role == STORE_REPORT
@@ -202,16 +221,7 @@ static int begin(struct store *store, enum store_lock lock, struct error *err)
     if (lock == STORE_UNLOCKED) {
         return 0;
     }
-    if (query_execute(store, "SELECT pg_advisory_xact_lock(" STORE_LOCK_KEY_BOOKING ")", err) !=
-        0) {
-        if (strcmp(store->sqlstate, "55P03") == 0) {
-            error_set(err, ERROR_UNAVAILABLE,
-                      "another process has been booking for a minute without end: try again later");
-        }
-        return -1;
-    }
-    store->has_lock = true;
-    return 0;
+    return store_lock_booking(store, err);
 }
 
 static void roll_back(struct store *store)

@@ -26,6 +26,9 @@ enum store_role {
 struct store *store_open(const char *conninfo, enum store_role role, struct error *err);
 void store_close(struct store *store); /* accepts NULL */
 
+/* Another connection to the same database in the same role, for another thread. */
+struct store *store_open_like(const struct store *store, struct error *err);
+
 /* True while the connection is usable; store_reconnect tries to make it so again. */
 bool store_is_connected(const struct store *store);
 int store_reconnect(struct store *store, struct error *err);
@@ -56,5 +59,9 @@ enum store_lock {
  * `work` as a part of that one (which must hold the lock if it is asked for). */
 int store_transact(struct store *store, enum store_lock lock, store_work *work, void *context,
                    struct error *err);
+
+/* Take the booking lock in the middle of a transaction that was begun without it; held to its end.
+ */
+int store_lock_booking(struct store *store, struct error *err);
 
 #endif
