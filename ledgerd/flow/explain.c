@@ -60,19 +60,70 @@ static const struct ratecard *find_card(const struct catalog *catalog, int64_t n
     return NULL;
 }
 
-/* The card that the current version was rated by, and the parts of the cost as they come to now. */
+static int64_t newest_below(const struct ratecards *cards, int64_t limit)
+{
+    int64_t newest = 0;
+    for (size_t i = 0; i < cards->count; i++) {
+        int64_t number = cards->cards[i]->number;
+        newest = number < limit && number > newest ? number : newest;
+    }
+    return newest;
+}
+
+static bool comes_to(const struct explanation *explanation, const struct ratecards *cards,
+                     struct points list_points)
+{
+    struct charge charge = {0};
+    struct error ignored = {0};
+    bool same = rate_record(&explanation->booked->stored.record, cards,
+                            &explanation->catalog->calendar, MONTH_SPLIT, &charge, &ignored) == 0 &&
+                points_compare(charge.list_points, list_points) == 0;
+    charge_release(&charge);
+    return same;
+}
+
+/* The parts of the cost by the cards that gave what is booked. Cards applied later, retroactively,
+ * did not: they are left out, newest first, until the sum is right. Without it the parts stay
+ * away. */
+static void explain_parts(struct explanation *explanation, struct points list_points)
+{
+    const struct ratecards *all = &explanation->catalog->cards;
+    struct ratecards known = {.cards = calloc(all->count + 1, sizeof *known.cards)};
+    int64_t newest = newest_below(all, INT64_MAX);
+
+    while (known.cards != NULL && newest > 0 && !explanation->has_parts) {
+        struct error ignored = {0};
+        known.count = 0;
+        for (size_t i = 0; i < all->count; i++) {
+            if (all->cards[i]->number <= newest) {
+                known.cards[known.count++] = all->cards[i];
+            }
+        }
+        explanation->has_parts = comes_to(explanation, &known, list_points) &&
+                                 rate_explain(&explanation->booked->stored.record, &known,
+                                              &explanation->parts, &ignored) == 0;
+        newest = newest_below(all, newest);
+    }
+    free(known.cards); /* the cards themselves are the catalog's */
+}
+
+/* The card that the current version was rated by, and the parts of its cost. */
 static void explain_rating(struct explanation *explanation)
 {
     const struct explained_record *booked = explanation->booked;
-    struct error ignored = {0}; /* cards applied since may no longer rate it: the parts stay away */
+    struct points list_points = POINTS_ZERO;
 
     if (booked == NULL || booked->charge_count == 0) {
         return;
     }
     explanation->card = find_card(explanation->catalog,
                                   booked->charges[booked->charge_count - 1].card_no);
-    explanation->has_parts = rate_explain(&booked->stored.record, &explanation->catalog->cards,
-                                          &explanation->parts, &ignored) == 0;
+    for (size_t i = 0; i < booked->charge_count; i++) {
+        if (points_add(list_points, booked->charges[i].list_points, &list_points) != POINTS_OK) {
+            return;
+        }
+    }
+    explain_parts(explanation, list_points);
 }
 
 int explain_record(struct store *store, const struct catalog *catalog, const char *source,

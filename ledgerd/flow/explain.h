@@ -26,7 +26,7 @@ struct explanation {
     struct quarantine_entry *in_quarantine; /* NULL if it never was; any state */
     const struct ratecard *card;            /* of the booked record; borrowed from the catalog */
     bool has_parts;
-    struct rate_parts parts;       /* of the current version, by the cards known now */
+    struct rate_parts parts;       /* of the current version, by the cards that it was booked by */
     const struct catalog *catalog; /* borrowed */
 };
 

@@ -298,6 +298,16 @@ class Records(unittest.TestCase):
         self.assertEqual((1, ""), (code, out), err)
 
 
+    def test_explain_shows_the_arithmetic_of_what_is_booked(self):
+        site.import_records(self.db, [self.good])
+        dearer = [{"source": "slurm:*", "class": "gpu", "per_hour": {"gpu": "7"}}]
+        lt.ctl(["rates", "apply", "--retroactive",
+                site.file_of(card(effective_from="2027-06-05T00:00:00+09:00", rules=dearer))], db=self.db, now=LATE)
+        document = lt.ctl_json(["explain", "slurm:a", "1@1"], db=self.db)
+        self.assertEqual(("test-2027", "10.000000", "10.000000"),
+                         (document["card"]["name"], document["points"], document["arithmetic"]["elapsed"]))
+
+
 class Quote(unittest.TestCase):
     def test_a_quote_prices_records_and_books_nothing(self):
         db = site.new_book("quote")
