@@ -36,7 +36,8 @@ int store_verify_statement(struct store *store, const struct verify_statement *s
 int store_verify_counts(struct store *store, int64_t *transfers, int64_t *records,
                         struct error *err);
 
-/* Whether a card, and whether a policy, was ever applied with --retroactive: the audit list says. */
+/* Whether a card, and whether a policy, was ever applied with --retroactive: the audit list says
+ * so. */
 int store_verify_retroactive(struct store *store, bool *cards, bool *policies, struct error *err);
 
 struct verify_slice { /* the charges of a record, summed by who and what they name, and by month */
