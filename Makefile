@@ -37,8 +37,8 @@ endif
 
 # --- compiler ---------------------------------------------------------------------------------
 
-PACKAGES := libpq libmicrohttpd jansson libcrypto gmp inih libsystemd liburcu liburcu-cds
-HAVE_PACKAGES := $(shell pkg-config --exists $(PACKAGES) cmocka 2>/dev/null && echo yes)
+PACKAGES := libpq libmicrohttpd jansson libcrypto gmp libsystemd
+HAVE_PACKAGES := $(shell pkg-config --exists $(PACKAGES) 2>/dev/null && echo yes)
 PACKAGE_CFLAGS := $(if $(HAVE_PACKAGES),$(shell pkg-config --cflags $(PACKAGES)))
 LIBS := $(if $(HAVE_PACKAGES),$(shell pkg-config --libs $(PACKAGES))) -lpthread
 TEST_LIBS := -lcmocka
