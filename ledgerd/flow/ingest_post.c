@@ -228,16 +228,13 @@ static int write_rest(struct poster *poster, struct error *err)
     return held_write(&poster->held, &poster->judgement, poster->store, now, err);
 }
 
-/* The whole batch under the booking lock: what was looked up stays true until the end. */
+/* The whole batch under both locks: what was looked up stays true until the end. */
 static int post_alone(struct store *store, void *context, struct error *err)
 {
     struct poster *poster = context;
 
-    (void)store; /* the poster's own */
-    if (refresh_catalog(poster, err) != 0) {
-        return -1;
-    }
-    if (judge(poster, turns_is_looking_up(poster->turns), err) != 0 ||
+    if (store_lock_records(store, true, err) != 0 || store_lock_booking(store, err) != 0 ||
+        refresh_catalog(poster, err) != 0 || judge(poster, poster->look_up_all, err) != 0 ||
         poster_add_up(poster, poster_catalog(poster), err) != 0 || poster_send(poster, err) != 0) {
         return -1;
     }
@@ -251,9 +248,10 @@ static int post_beside(struct store *store, void *context, struct error *err)
 {
     struct poster *poster = context;
 
-    if (check_unmoved(poster, err) != 0 || judge(poster, false, err) != 0 ||
-        poster_add_up(poster, poster_catalog(poster), err) != 0 || poster_send(poster, err) != 0 ||
-        store_lock_booking(store, err) != 0 || check_unmoved(poster, err) != 0) {
+    if (store_lock_records(store, false, err) != 0 || check_unmoved(poster, err) != 0 ||
+        judge(poster, false, err) != 0 || poster_add_up(poster, poster_catalog(poster), err) != 0 ||
+        poster_send(poster, err) != 0 || store_lock_booking(store, err) != 0 ||
+        check_unmoved(poster, err) != 0) {
         return -1;
     }
     return write_rest(poster, err);
@@ -362,17 +360,22 @@ static int try_beside(struct poster *poster, struct error *err)
 /* Post a batch after all that were read before it. */
 static int post_in_turn(struct poster *poster, struct error *err)
 {
-    int result;
+    struct error failure = {0};
 
     if (turns_wait(poster->turns, poster->ticket, err) != 0) {
         return -1;
     }
-    result = store_transact(poster->store, STORE_BOOKING, post_alone, poster, err);
-    if (result != 0 && !turns_is_looking_up(poster->turns) && store_is_taken(poster->store)) {
-        turns_look_up(poster->turns);
-        result = store_transact(poster->store, STORE_BOOKING, post_alone, poster, err);
+    poster->look_up_all = turns_is_looking_up(poster->turns);
+    if (store_transact(poster->store, STORE_UNLOCKED, post_alone, poster, &failure) == 0) {
+        return 0;
     }
-    return result;
+    if (poster->look_up_all || !store_is_taken(poster->store)) {
+        *err = failure;
+        return -1;
+    }
+    turns_look_up(poster->turns);
+    poster->look_up_all = true;
+    return store_transact(poster->store, STORE_UNLOCKED, post_alone, poster, err);
 }
 
 int poster_post(struct poster *poster, struct batch *batch, uint64_t ticket,

@@ -36,6 +36,7 @@ struct poster {
     /* of the batch that is posted: */
     struct batch *batch;
     uint64_t ticket;
+    bool look_up_all; /* every identity, not only those that need care */
     struct judgement judgement;
     struct held held;
     struct amendments amendments;

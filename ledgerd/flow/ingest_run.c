@@ -281,10 +281,10 @@ static int post_all(struct ingest_run *run, struct error *err)
     return result;
 }
 
-/* An error that only says that another one stopped the import gives way to it. */
-static bool is_cause(const struct error *err)
+/* A failure that only says that another one stopped the import gives way to it. */
+static bool is_cause(int result, const struct error *err)
 {
-    return err->code != ERROR_NONE && strcmp(err->reason, TURNS_STOPPED) != 0;
+    return result != 0 && strcmp(err->reason, TURNS_STOPPED) != 0;
 }
 
 static int work_in_threads(struct ingest_run *run, struct preparing *preparing, struct error *err)
@@ -294,19 +294,20 @@ static int work_in_threads(struct ingest_run *run, struct preparing *preparing, 
     pthread_t preparer;
     pthread_t second;
     bool has_second;
+    int result;
 
     if (pthread_create(&preparer, NULL, prepare_thread, preparing) != 0) {
         return error_set(err, ERROR_INTERNAL, "no thread can be started");
     }
     has_second = pthread_create(&second, NULL, help, &helper) == 0;
-    post_all(run, &posting);
+    result = post_all(run, &posting);
     pthread_join(preparer, NULL);
     if (has_second) {
         pthread_join(second, NULL);
     }
-    if (is_cause(&posting)) {
+    if (is_cause(result, &posting)) {
         *err = posting;
-    } else if (is_cause(&helper.error)) {
+    } else if (is_cause(helper.result, &helper.error)) {
         *err = helper.error;
     } else if (preparing->result != 0) {
         *err = preparing->error;

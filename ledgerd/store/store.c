@@ -194,18 +194,34 @@ bool store_in_transaction(const struct store *store)
     return store->in_transaction;
 }
 
+/* Wait for an advisory lock of the transaction, a minute at most (lock_timeout). */
+static int take_lock(struct store *store, const char *sql, struct error *err)
+{
+    if (query_execute(store, sql, err) == 0) {
+        return 0;
+    }
+    if (strcmp(store->sqlstate, "55P03") == 0) {
+        error_set(err, ERROR_UNAVAILABLE,
+                  "another process has been booking for a minute without end: try again later");
+    }
+    return -1;
+}
+
 int store_lock_booking(struct store *store, struct error *err)
 {
-    if (query_execute(store, "SELECT pg_advisory_xact_lock(" STORE_LOCK_KEY_BOOKING ")", err) !=
-        0) {
-        if (strcmp(store->sqlstate, "55P03") == 0) {
-            error_set(err, ERROR_UNAVAILABLE,
-                      "another process has been booking for a minute without end: try again later");
-        }
+    if (take_lock(store, "SELECT pg_advisory_xact_lock(" STORE_LOCK_KEY_BOOKING ")", err) != 0) {
         return -1;
     }
     store->has_lock = true;
     return 0;
+}
+
+int store_lock_records(struct store *store, bool exclusive, struct error *err)
+{
+    return take_lock(store,
+                     exclusive ? "SELECT pg_advisory_xact_lock(" STORE_LOCK_KEY_RECORDS ")"
+                               : "SELECT pg_advisory_xact_lock_shared(" STORE_LOCK_KEY_RECORDS ")",
+                     err);
 }
 
 static int begin(struct store *store, enum store_lock lock, struct error *err)

@@ -64,4 +64,9 @@ int store_transact(struct store *store, enum store_lock lock, store_work *work, 
  */
 int store_lock_booking(struct store *store, struct error *err);
 
+/* The lock of record identities, taken before any is inserted and before the booking lock, held to
+ * the transaction's end: shared by those who take their records to be new, exclusive for who looks
+ * identities up and must find them so until the end. */
+int store_lock_records(struct store *store, bool exclusive, struct error *err);
+
 #endif
