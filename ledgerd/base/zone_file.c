@@ -23,6 +23,9 @@ enum {
     TYPE_BYTES = 6,
     FILE_BYTES_MAX = 64 * 1024,            /* the largest zone of tzdata has under 4 KiB */
     OFFSET_MAX_SECONDS = 25 * 3600 + 3599, /* RFC 8536 section 3.2 */
+    /* The longest jump of the wall clock. Between real transitions lie four days at least; closer
+     * ones would have wall times that come in no order. */
+    GAP_MIN_SECONDS = 2 * OFFSET_MAX_SECONDS,
     RULE_LAST_YEAR = 2200,
 };
 
@@ -98,13 +101,27 @@ static int block_find(const unsigned char *bytes, size_t length, struct block *b
     return 0;
 }
 
+static bool is_offset(int32_t seconds)
+{
+    return seconds >= -OFFSET_MAX_SECONDS && seconds <= OFFSET_MAX_SECONDS;
+}
+
 static int type_offset(const struct block *block, size_t number, int32_t *offset)
 {
     if (number >= block->counts.types) {
         return -1;
     }
     *offset = (int32_t)read_u32(block->types + number * TYPE_BYTES);
-    return *offset > OFFSET_MAX_SECONDS || *offset < -OFFSET_MAX_SECONDS ? -1 : 0;
+    return is_offset(*offset) ? 0 : -1;
+}
+
+/* True if `later` comes so long after `earlier` that the wall clock cannot show both at once. */
+static bool is_later(int64_t earlier, int64_t later)
+{
+    int64_t gap;
+
+    return later > earlier &&
+           (__builtin_sub_overflow(later, earlier, &gap) || gap >= GAP_MIN_SECONDS);
 }
 
 /* Append a transition, or replace the last one if it is at the same time; drop it if it changes
@@ -121,7 +138,8 @@ static int zone_add(struct zone *zone, int64_t at_seconds, int32_t offset_second
     if (offset_seconds == before) {
         return 0;
     }
-    if (zone->count == ZONE_TRANSITIONS_MAX) {
+    if (zone->count == ZONE_TRANSITIONS_MAX ||
+        (zone->count > 0 && !is_later(zone->transitions[zone->count - 1].at_seconds, at_seconds))) {
         return -1;
     }
     zone->transitions[zone->count].at_seconds = at_seconds;
@@ -193,7 +211,8 @@ static int footer_read(const unsigned char *bytes, size_t length, int64_t last, 
     if (end == bytes + 1) {
         return 0;
     }
-    if (zone_rule_parse((const char *)bytes + 1, (size_t)(end - bytes - 1), &rule) != 0) {
+    if (zone_rule_parse((const char *)bytes + 1, (size_t)(end - bytes - 1), &rule) != 0 ||
+        !is_offset(rule.standard_offset_seconds) || !is_offset(rule.summer_offset_seconds)) {
         return -1;
     }
     return rule_expand(&rule, last, zone);
