@@ -106,7 +106,8 @@ int batch_prepare(struct batch *batch, size_t item_max)
 bool batch_is_full(const struct batch *batch, size_t item_max)
 {
     size_t bytes = batch->arena.taken + batch->identities.length + batch->usages.length +
-                   batch->charges.length + batch->effects.count * sizeof *batch->effects.at +
+                   batch->charges.length + batch->items.count * sizeof *batch->items.at +
+                   batch->effects.count * sizeof *batch->effects.at +
                    batch->slices.count * sizeof *batch->slices.at;
 
     return batch->items.count >= item_max || bytes >= BATCH_BYTES ||

@@ -22,8 +22,8 @@
 #include "ledgerd/store/store_copy.h"
 
 enum {
-    BATCH_BYTES = 40 * 1024 *
-                  1024, /* a batch is full at so many, whatever its items: bounds memory */
+    /* A batch is full at so many bytes: bounds memory, and leaves room for what is looked up. */
+    BATCH_BYTES = 32 * 1024 * 1024,
     /* A batch is full at so many different names, too: they are searched one by one. */
     BATCH_MONTHS_MAX = 1024,
     BATCH_SOURCES_MAX = 1024,
