@@ -41,7 +41,7 @@ OUTPUT = {"printf", "fprintf", "vfprintf", "puts", "fputs", "putchar", "perror",
 
 # Where quantities and amounts are at home.
 EXACT = re.compile(r"^(ledgerd/(base|core|store|flow|ctl)|importers|reports)/")
-HISTORY = re.compile(r"\b(TODO|FIXME|XXX|HACK|no longer|used to be|previously|refactored)\b")
+HISTORY = re.compile(r"\b(TODO|FIXME|XXX|HACK|used to be|previously|refactored)\b")
 
 
 def listed(*patterns):
@@ -115,7 +115,7 @@ def check_described(path, text):
             described = False
         elif stripped.startswith(("/*", "*", "//")) or stripped.endswith("*/"):
             described = True
-        elif line.startswith("static inline") or LIFE_CYCLE.search(line):
+        elif line.startswith(("static inline", "typedef")) or LIFE_CYCLE.search(line):
             described = True
         elif re.match(r"^[a-z][\w\s*]*\b\w+\(", line) and not described:
             rest = " ".join(lines[number - 1:number + 6]).split(";")[1:2]

@@ -96,6 +96,7 @@ int ingest_bytes(struct store *store, const char *bytes, size_t length,
                  const struct ingest_options *options, struct ingest_counts *counts,
                  struct error *err);
 
+/* "booked", "amended", …: the word of import's counts and of POST /v1/usage. */
 const char *ingest_fate_text(enum ingest_fate fate);
 
 #endif

@@ -90,10 +90,11 @@ int store_source_numbers(struct store *store, const char *const *names, size_t c
     if (complete) {
         return 0;
     }
-    query_init(&query, "INSERT INTO ledger.source (name) SELECT DISTINCT n FROM unnest($1) n "
-                       "WHERE n <> '' AND NOT EXISTS (SELECT FROM ledger.source s WHERE s.name = n) "
-                       "ORDER BY n "
-                       "ON CONFLICT DO NOTHING");
+    query_init(&query,
+               "INSERT INTO ledger.source (name) SELECT DISTINCT n FROM unnest($1) n "
+               "WHERE n <> '' AND NOT EXISTS (SELECT FROM ledger.source s WHERE s.name = n) "
+               "ORDER BY n "
+               "ON CONFLICT DO NOTHING");
     query_text_array(&query, names, count);
     if (query_run(store, &query, NULL, NULL, err) != 0) {
         return -1;

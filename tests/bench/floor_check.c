@@ -1,7 +1,8 @@
-/* floor_check - the smallest libmicrohttpd handler: what a check costs when there is nothing to decide.
+/* floor_check - the smallest libmicrohttpd handler: what a check costs when there is nothing to
+ * decide.
  *
- * usage: floor_check BODY_BYTES.  Listens on a free loopback port with the options that ledgerd uses, prints the port, and
- * answers every request with the same body until standard input ends.
+ * usage: floor_check BODY_BYTES.  Listens on a free loopback port with the options that ledgerd
+ * uses, prints the port, and answers every request with the same body until standard input ends.
  */
 #include <arpa/inet.h>
 #include <microhttpd.h>
@@ -31,8 +32,8 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
         *request = &seen; /* headers first, like every handler */
         return MHD_YES;
     }
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(body->length, body->bytes, MHD_RESPMEM_MUST_COPY);
+    struct MHD_Response *response = MHD_create_response_from_buffer(body->length, body->bytes,
+                                                                    MHD_RESPMEM_MUST_COPY);
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
     enum MHD_Result result = MHD_queue_response(connection, 200, response);
     MHD_destroy_response(response);
@@ -67,8 +68,8 @@ int main(int argc, char **argv)
     }
     memset(body.bytes, 'x', body.length);
     struct MHD_Daemon *daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, answer,
-        &body, MHD_OPTION_LISTEN_SOCKET, descriptor, MHD_OPTION_CONNECTION_LIMIT,
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL,
+        answer, &body, MHD_OPTION_LISTEN_SOCKET, descriptor, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_SECONDS,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_END);
     if (daemon == NULL) {
