@@ -81,6 +81,11 @@ void strbuf_add_string(struct strbuf *buf, const char *string)
 
 void strbuf_add_char(struct strbuf *buf, char c)
 {
+    if (buf->capacity - buf->length > 1 && !buf->failed) { /* there is room: nearly always */
+        buf->data[buf->length++] = c;
+        buf->data[buf->length] = '\0';
+        return;
+    }
     strbuf_add(buf, &c, 1);
 }
 

@@ -65,6 +65,10 @@ int rate_record(const struct usage_record *record, const struct ratecards *cards
 int rate_held_time(const struct usage_record *record, const char *meter,
                    const struct calendar *calendar, struct held_slice *slices, size_t max);
 
+/* The whole of it, for records that lie within one month. 0, or -1 on overflow. */
+int rate_held_whole(const struct usage_record *record, struct decimal quantity,
+                    __int128 *micro_seconds);
+
 /* The parts of the cost, for explanations: exact fractions rounded to micro-points for show. */
 struct rate_parts {
     struct points elapsed, minimum, requested, counts;

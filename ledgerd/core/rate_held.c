@@ -26,6 +26,12 @@ static int held_until(const struct usage_record *record, struct decimal quantity
     return result;
 }
 
+int rate_held_whole(const struct usage_record *record, struct decimal quantity,
+                    __int128 *micro_seconds)
+{
+    return held_until(record, quantity, record->end.us - record->start.us, micro_seconds);
+}
+
 int rate_held_time(const struct usage_record *record, const char *meter,
                    const struct calendar *calendar, struct held_slice *slices, size_t max)
 {

@@ -74,7 +74,6 @@ void batch_release(struct batch *batch)
     copy_rows_release(&batch->usages);
     copy_rows_release(&batch->charges);
     free(batch->index);
-    free(batch->index_hashes);
     free(batch->line_index);
     *batch = (struct batch){0};
 }
@@ -88,15 +87,10 @@ int batch_prepare(struct batch *batch, size_t item_max)
     }
     if (batch->index_capacity < capacity) {
         free(batch->index);
-        free(batch->index_hashes);
         batch->index = malloc(capacity * sizeof *batch->index);
-        batch->index_hashes = malloc(capacity * sizeof *batch->index_hashes);
-        batch->index_capacity = capacity;
+        batch->index_capacity = batch->index != NULL ? capacity : 0;
     }
-    if (batch->index == NULL || batch->index_hashes == NULL) {
-        free(batch->index);
-        batch->index = NULL;
-        batch->index_capacity = 0;
+    if (batch->index == NULL) {
         return -1;
     }
     batch_clear(batch);
@@ -132,16 +126,24 @@ uint32_t batch_source(struct batch *batch, const char *name)
     return (uint32_t)(batch->sources.count - 1);
 }
 
-/* FNV-1a over the bytes of a string, from a starting value. */
-static uint64_t hash_string(uint64_t value, const char *text)
+/* Eight bytes at a time, the length too. */
+uint64_t batch_hash(uint64_t value, const char *text)
 {
-    for (; *text != '\0'; text++) {
-        value = (value ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    size_t length = strlen(text);
+    uint64_t word;
+
+    for (; length >= sizeof word; length -= sizeof word, text += sizeof word) {
+        memcpy(&word, text, sizeof word);
+        value = (value ^ word) * UINT64_C(0x9fb21c651e98df25);
+        value ^= value >> 32;
     }
-    return (value ^ 0xff) * UINT64_C(0x100000001b3);
+    word = length;
+    memcpy((char *)&word + 1, text, length);
+    value = (value ^ word) * UINT64_C(0x9fb21c651e98df25);
+    return value ^ value >> 29;
 }
 
-/* Spread the entropy of FNV's high bits into the low ones that pick a slot. */
+/* Spread the high bits into the low ones that pick a slot. */
 static uint64_t hash_finish(uint64_t value)
 {
     value ^= value >> 32;
@@ -153,7 +155,7 @@ static uint64_t hash_finish(uint64_t value)
 
 static uint64_t hash_line(uint32_t source, const char *project, const char *klass)
 {
-    return hash_finish(hash_string(hash_string(HASH_START ^ source, project), klass));
+    return hash_finish(batch_hash(batch_hash(HASH_START ^ source, project), klass));
 }
 
 static bool line_is(const struct batch_line *line, uint32_t source, const char *project,
@@ -298,7 +300,7 @@ static uint64_t hash_item(const struct batch_item *item)
     uint64_t hash;
 
     if (*item->id != '\0') {
-        return hash_finish(hash_string(HASH_START ^ item->source, item->id));
+        return hash_finish(batch_hash(HASH_START ^ item->source, item->id));
     }
     memcpy(&hash, item->raw->hash, sizeof hash);
     return hash_finish(hash ^ item->source);
@@ -309,20 +311,20 @@ void batch_chain(struct batch *batch)
     uint32_t number = (uint32_t)(batch->items.count - 1);
     struct batch_item *item = &batch->items.at[number];
     uint64_t hash = hash_item(item);
+    uint32_t mark = (uint32_t)(hash >> 32);
     size_t mask = batch->index_capacity - 1;
     size_t slot = hash & mask;
 
-    for (; batch->index[slot] != BATCH_NONE; slot = (slot + 1) & mask) {
-        struct batch_item *other = &batch->items.at[batch->index[slot]];
+    for (; batch->index[slot].item != BATCH_NONE; slot = (slot + 1) & mask) {
+        struct batch_item *other = &batch->items.at[batch->index[slot].item];
 
-        if (batch->index_hashes[slot] == hash && same_chain(other, item)) {
-            item->previous = batch->index[slot];
+        if (batch->index[slot].hash == mark && same_chain(other, item)) {
+            item->previous = batch->index[slot].item;
             item->first = other->first;
             item->is_shared = true;
             other->is_shared = true;
             break;
         }
     }
-    batch->index[slot] = number;
-    batch->index_hashes[slot] = hash;
+    batch->index[slot] = (struct batch_slot){number, mark};
 }

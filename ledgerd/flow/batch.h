@@ -37,6 +37,11 @@ enum {
         type *at;        \
     }
 
+struct batch_slot {
+    uint32_t item; /* BATCH_NONE: empty */
+    uint32_t hash;
+};
+
 struct batch { /* a zeroed one is empty */
     struct arena arena;
     BATCH_LIST(struct batch_item) items;
@@ -49,8 +54,7 @@ struct batch { /* a zeroed one is empty */
     struct copy_rows identities;
     struct copy_rows usages;
     struct copy_rows charges;
-    uint32_t *index; /* open addressing over items by chain: the latest item of each */
-    uint64_t *index_hashes;
+    struct batch_slot *index; /* open addressing over items by chain: the latest item of each */
     size_t index_capacity;
     uint32_t *line_index; /* open addressing over lines */
     size_t line_index_capacity;
@@ -76,6 +80,9 @@ void batch_month(struct batch *batch, struct month month);
 struct batch_item *batch_item(struct batch *batch);
 struct batch_slice *batch_slice(struct batch *batch);
 struct batch_effect *batch_effect(struct batch *batch);
+
+/* Mix a string into a hash value; for tables in memory only. */
+uint64_t batch_hash(uint64_t value, const char *text);
 
 /* Put the last item into the chain of its identity: (source, id), or its text's hash if it has no
  * id. */

@@ -14,6 +14,17 @@ enum {
     MONTH_FIRST = 1970 * 12, /* the book has partitions for these years */
     MONTH_LIMIT = 2200 * 12,
     FIELD_BYTES = USAGE_NAME_BYTES, /* of outcome and hold */
+    NAMES = 4096,                   /* slots for what names were resolved to: a power of two */
+};
+
+/* What a source's names mean: looked up once a batch, because the same few come again and again. */
+struct names {
+    const char *project; /* as the source has them; NULL: an empty slot */
+    const char *klass;
+    uint32_t source;
+    uint32_t line;
+    const struct catalog_project *meant;
+    const char *meant_class;
 };
 
 struct prepare {
@@ -25,6 +36,7 @@ struct prepare {
     struct strbuf text;
     struct month month; /* the month of `period`: most records are of the same one */
     struct period period;
+    struct names names[NAMES]; /* of the batch that is being filled */
 };
 
 static const struct batch_reading read_nothing = {"", "", "", 0};
@@ -243,27 +255,61 @@ static int check_record(struct prepare *prepare, const struct usage_record *reco
     return 0;
 }
 
-/* Put the book's names in the place of the source's. */
-static int resolve(struct prepare *prepare, struct usage_record *record, struct batch *batch,
-                   struct batch_item *to, struct error *why)
+/* The slot of these names: theirs, or one that something else may have to leave. */
+static struct names *names_slot(struct prepare *prepare, const struct usage_record *record,
+                                uint32_t source)
 {
-    const struct catalog_project *project;
+    uint64_t hash = batch_hash(batch_hash(source, record->project), record->klass);
 
-    record->klass = catalog_resolve_class(prepare->options->conf, record->source, record->klass);
+    return &prepare->names[(hash ^ hash >> 32) & (NAMES - 1)];
+}
+
+static bool names_are(const struct names *names, const struct usage_record *record, uint32_t source)
+{
+    return names->project != NULL && names->source == source &&
+           strcmp(names->project, record->project) == 0 && strcmp(names->klass, record->klass) == 0;
+}
+
+/* Look the names up, in a slot that may hold others. */
+static int find_names(struct prepare *prepare, const struct usage_record *record,
+                      struct batch *batch, uint32_t source, struct names *names, struct error *why)
+{
+    const struct conf *conf = prepare->options->conf;
+    struct names found = {.source = source};
+
     if (*record->project == '\0') {
         return error_set_reason(why, ERROR_INPUT, "no_project", "record %s of %s names no project",
                                 record->id, record->source);
     }
-    project = catalog_resolve_project(prepare->catalog, prepare->options->conf, record->source,
-                                      record->project);
-    if (project == NULL) {
+    found.meant = catalog_resolve_project(prepare->catalog, conf, record->source, record->project);
+    if (found.meant == NULL) {
         return error_set_reason(
             why, ERROR_INPUT, "unknown_project",
             "record %s of %s: no project, alias or configured account is named '%s'", record->id,
             record->source, record->project);
     }
-    record->project = project->id;
-    to->line = batch_line(batch, to->source, project->id, record->klass);
+    found.project = arena_string(&batch->arena, record->project);
+    found.klass = arena_string(&batch->arena, record->klass);
+    found.meant_class = arena_string(&batch->arena,
+                                     catalog_resolve_class(conf, record->source, record->klass));
+    found.line = batch_line(batch, source, found.meant->id, found.meant_class);
+    *names = found;
+    return 0;
+}
+
+/* Put the book's names in the place of the source's. */
+static int resolve(struct prepare *prepare, struct usage_record *record, struct batch *batch,
+                   struct batch_item *to, struct error *why)
+{
+    struct names *names = names_slot(prepare, record, to->source);
+
+    if (!names_are(names, record, to->source) &&
+        find_names(prepare, record, batch, to->source, names, why) != 0) {
+        return -1;
+    }
+    record->project = names->meant->id;
+    record->klass = names->meant_class;
+    to->line = names->line;
     return 0;
 }
 
@@ -452,6 +498,9 @@ int prepare_item(struct prepare *prepare, const struct import_item *item, struct
 
     if (to == NULL) {
         return error_set(err, ERROR_INTERNAL, "out of memory");
+    }
+    if (batch->items.count == 1) { /* what is remembered of names lies in another batch */
+        memset(prepare->names, 0, sizeof prepare->names);
     }
     to->number = prepare->reading->number != 0 ? prepare->reading->number : item->line;
     switch (item->kind) {

@@ -30,14 +30,26 @@ static __int128 count_amount(struct decimal quantity)
     return amount;
 }
 
-static int use_held(const struct usage_record *record, struct meter_use *use,
-                    const struct calendar *calendar, meter_use_fn *each, void *context)
+/* The months in which the record starts and has its last instant. */
+struct span {
+    struct month first;
+    struct month last;
+};
+
+static int use_held(const struct usage_record *record, struct decimal quantity,
+                    struct meter_use *use, const struct span *span, const struct calendar *calendar,
+                    meter_use_fn *each, void *context)
 {
     struct held_slice slices[CHARGE_SLICES_MAX];
-    int count = rate_held_time(record, use->meter, calendar, slices, CHARGE_SLICES_MAX);
+    int count = 1;
 
-    if (count < 0) {
-        return -1;
+    if (span->first.number == span->last.number) { /* nearly always */
+        slices[0].month = span->first;
+        if (rate_held_whole(record, quantity, &slices[0].micro_seconds) != 0) {
+            return -1;
+        }
+    } else {
+        count = rate_held_time(record, use->meter, calendar, slices, CHARGE_SLICES_MAX);
     }
     for (int i = 0; i < count; i++) {
         use->month = slices[i].month;
@@ -46,29 +58,33 @@ static int use_held(const struct usage_record *record, struct meter_use *use,
             return -1;
         }
     }
-    return 0;
+    return count < 0 ? -1 : 0;
 }
 
 int meter_use_each(const struct usage_record *record, const struct ratecard_rule *rule,
                    const struct calendar *calendar, meter_use_fn *each, void *context)
 {
     struct instant last = {record->end.us - (record->end.us > record->start.us)};
+    struct span span = {.last = calendar_month_of(calendar, last)};
 
+    span.first = instant_compare(record->start, last) == 0
+                     ? span.last
+                     : calendar_month_of(calendar, record->start);
     for (size_t i = 0; i < record->meter_count; i++) {
-        struct meter_use use = {.meter = record->meters[i].name};
+        struct meter_use use = {.meter = record->meters[i].name, .month = span.last};
+        struct decimal quantity = record->meters[i].quantity;
 
-        if (decimal_is_zero(record->meters[i].quantity)) {
+        if (decimal_is_zero(quantity)) {
             continue;
         }
         use.is_held = is_held(rule, use.meter);
         if (use.is_held) {
-            if (use_held(record, &use, calendar, each, context) != 0) {
+            if (use_held(record, quantity, &use, &span, calendar, each, context) != 0) {
                 return -1;
             }
             continue;
         }
-        use.month = calendar_month_of(calendar, last);
-        use.amount = count_amount(record->meters[i].quantity);
+        use.amount = count_amount(quantity);
         if (each(context, &use) != 0) {
             return -1;
         }
