@@ -65,6 +65,7 @@ struct ingest_item {     /* what became of one item; strings are valid during th
     struct points points; /* booked for it by this item, net */
 };
 
+/* Told how far an import has come, and what became of each item. */
 typedef void ingest_progress_fn(void *context, const struct ingest_progress *progress);
 typedef void ingest_item_fn(void *context, const struct ingest_item *item);
 

@@ -17,8 +17,8 @@ struct ingest_turns {
     pthread_cond_t changed;
     pthread_mutex_t telling;
     uint64_t next;      /* ticket whose turn it is */
-    bool is_looking_up; /* records are no longer taken to be new */
-    bool is_stopped;    /* a batch failed: no turn will come any more */
+    bool is_looking_up; /* records may be known: each is looked up */
+    bool is_stopped;    /* a batch failed: there are no more turns */
 };
 
 void turns_init(struct ingest_turns *turns);
