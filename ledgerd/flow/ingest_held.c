@@ -5,8 +5,10 @@
 #include <string.h>
 
 enum {
-    HEADER_BYTES_MAX = 64 * 1024
-}; /* a longer header is not kept, and its texts can't be retried */
+    HEADER_BYTES_MAX = 64 * 1024, /* a longer header is not kept, and its texts can't be retried */
+    /* of texts in one statement, which are copied twice on their way */
+    PUT_BYTES = 4 * 1024 * 1024,
+};
 
 static int no_memory(struct error *err)
 {
@@ -29,6 +31,11 @@ static int compose_raw(struct quarantine_entry *entry, const struct batch_raw *r
     entry->is_whole = raw->is_whole && header_length <= HEADER_BYTES_MAX;
     if (header_length > HEADER_BYTES_MAX) {
         header_length = 0;
+    }
+    if (header_length == 0) {
+        entry->raw = (char *)raw->text;
+        entry->raw_length = raw->length;
+        return 0;
     }
     text = arena_take(arena, header_length + raw->length + 1);
     if (text == NULL) {
@@ -217,26 +224,46 @@ static int resolve(struct judgement *judgement, struct store *store, struct inst
     return result;
 }
 
+/* Write the entries that are to be put, some at a time. */
+static int put(const struct held *held, const struct quarantine_entry **some, struct store *store,
+               struct error *err)
+{
+    size_t count = 0;
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < held->items.count; i++) {
+        const struct held_item *item = &held->items.at[i];
+
+        if (!item->is_put) {
+            continue;
+        }
+        some[count++] = &item->entry;
+        bytes += item->entry.raw_length;
+        if (bytes >= PUT_BYTES) {
+            if (store_quarantine_put(store, some, count, err) != 0) {
+                return -1;
+            }
+            count = 0;
+            bytes = 0;
+        }
+    }
+    return store_quarantine_put(store, some, count, err);
+}
+
 int held_write(const struct held *held, struct judgement *judgement, struct store *store,
                struct instant now, struct error *err)
 {
-    const struct quarantine_entry **entries;
-    size_t count = 0;
+    const struct quarantine_entry **some;
     int result;
 
     if (resolve(judgement, store, now, err) != 0) {
         return -1;
     }
-    entries = calloc(held->items.count + 1, sizeof *entries);
-    if (entries == NULL) {
+    some = calloc(held->items.count + 1, sizeof *some);
+    if (some == NULL) {
         return no_memory(err);
     }
-    for (size_t i = 0; i < held->items.count; i++) {
-        if (held->items.at[i].is_put) {
-            entries[count++] = &held->items.at[i].entry;
-        }
-    }
-    result = store_quarantine_put(store, entries, count, err);
-    free(entries);
+    result = put(held, some, store, err);
+    free(some);
     return result;
 }

@@ -336,7 +336,7 @@ static int try_beside(struct poster *poster, struct error *err)
 {
     struct error failure = {0};
 
-    if (poster->ticket == 0 &&
+    if (poster->ticket == 0 && !turns_is_looking_up(poster->turns) &&
         store_transact(poster->store, STORE_UNLOCKED, probe_work, poster, err) != 0) {
         return -1;
     }

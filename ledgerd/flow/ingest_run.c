@@ -71,6 +71,9 @@ struct ingest_run *run_create(struct store *store, const struct ingest_options *
     }
     turns_init(&run->turns);
     belt_init(&run->belt);
+    if (!threaded) { /* little, and often sent twice: cheaper to look up than to fail */
+        turns_look_up(&run->turns);
+    }
     if (load_catalog(run, err) == 0) {
         run->prepare = prepare_create(options, run->catalog, err);
     }
