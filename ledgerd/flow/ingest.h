@@ -76,7 +76,7 @@ struct ingest_options {
     const char *project;           /* for records that name none; NULL: none */
     const char *user;              /* likewise */
     const struct conf *conf;       /* names of classes and projects; NULL: none */
-    const struct catalog *catalog; /* NULL: read from the store */
+    const struct catalog *catalog; /* NULL or stale: read from the store */
     struct instant now;            /* booked_at, and `seen` of records that tell none */
     size_t batch_records;          /* 0: INGEST_BATCH_RECORDS */
     ingest_progress_fn *progress;  /* at most twice a second; NULL: none */

@@ -173,12 +173,12 @@ struct version_reading {
     struct strbuf text;
 };
 
-static bool is_amendable(const char *source)
+bool judge_is_amendable(const char *source)
 {
     return strncmp(source, "slurm:", 6) == 0;
 }
 
-static int64_t stored_elapsed_us(const struct usage_record *record)
+int64_t judge_elapsed_us(const struct usage_record *record)
 {
     unsigned __int128 us = record->elapsed_seconds.mantissa * INSTANT_SECOND_US;
 
@@ -206,14 +206,14 @@ static int take_version(void *context, size_t i, const struct stored_record *sto
         chain->seen = instant_max(chain->seen, again->seen);
     }
     chain->end = stored->record.end;
-    chain->elapsed_us = stored_elapsed_us(&stored->record);
+    chain->elapsed_us = judge_elapsed_us(&stored->record);
     chain->earliest = stored->record.start;
     chain->latest = stored->record.end;
     if (instant_is_set(stored->record.submitted)) {
         chain->earliest = instant_min(chain->earliest, stored->record.submitted);
         chain->latest = instant_max(chain->latest, stored->record.submitted);
     }
-    if (!is_amendable(stored->record.source)) {
+    if (!judge_is_amendable(stored->record.source)) {
         strbuf_clear(&reading->text);
         record_json_write(&stored->record, reading->options->zone, &reading->text);
         chain->shown = arena_copy(&judgement->batch->arena, reading->text.data,
@@ -388,7 +388,7 @@ static int judge_other(struct judgement *judgement, struct chain *chain,
 {
     const char *source = judgement->batch->sources.at[item->source].name;
 
-    if (!is_amendable(source)) {
+    if (!judge_is_amendable(source)) {
         return judge_conflict(judgement, chain, item, verdict, err);
     }
     if ((!item->has_seen && was_had(judgement, chain, item)) || !is_later(item, chain)) {

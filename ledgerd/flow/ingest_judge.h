@@ -74,6 +74,12 @@ struct judge_options {
     const struct zone *zone;
 };
 
+/* True if records of this source may be amended; those of others conflict. */
+bool judge_is_amendable(const char *source);
+
+/* The record's elapsed time, by which versions are ordered. */
+int64_t judge_elapsed_us(const struct usage_record *record);
+
 void judgement_release(struct judgement *judgement);
 
 /* Judge the batch, inside the transaction that posts it.  Sources of the batch have their numbers.

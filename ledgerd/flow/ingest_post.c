@@ -263,15 +263,15 @@ static bool is_plain(const struct batch *batch)
     for (size_t i = 0; i < batch->items.count; i++) {
         const struct batch_item *item = &batch->items.at[i];
 
-        if (item->kind != BATCH_FINAL || item->trouble != NULL || item->is_shared) {
+        if (item->kind != BATCH_SKIPPED &&
+            (item->kind != BATCH_FINAL || item->trouble != NULL || item->is_shared)) {
             return false;
         }
     }
     return true;
 }
 
-/* --- after the commit ---------------------------------------------------------------------------
- */
+/* --- after the commit ----------------------------------------------------------------------- */
 
 static void count_item(struct ingest_counts *counts, const struct verdict *verdict)
 {

@@ -7,6 +7,7 @@
 #include "ledgerd/core/policy.h"
 #include "ledgerd/core/rate.h"
 #include "ledgerd/flow/ingest_hash.h"
+#include "ledgerd/flow/ingest_judge.h"
 #include "ledgerd/flow/meter_use.h"
 #include "ledgerd/flow/record_json.h"
 
@@ -216,19 +217,6 @@ static int prepare_skipped(struct prepare *prepare, const struct import_item *it
         to->id = arena_string(&batch->arena, key);
     }
     return 0;
-}
-
-static int64_t elapsed_us(const struct usage_record *record)
-{
-    unsigned __int128 us = record->elapsed_seconds.mantissa * INSTANT_SECOND_US;
-
-    if (!record->has_elapsed) {
-        return record->end.us - record->start.us;
-    }
-    for (unsigned scale = record->elapsed_seconds.scale; scale > 0; scale--) {
-        us /= 10;
-    }
-    return us > INT64_MAX ? INT64_MAX : (int64_t)us;
 }
 
 /* What the book needs of any record: an identity, an interval in its years, names that fit. */
@@ -450,11 +438,6 @@ static int check_resolve_rate(struct prepare *prepare, struct usage_record *reco
     return take_final(prepare, record, batch, to, why);
 }
 
-static bool is_amendable(const char *source)
-{
-    return strncmp(source, "slurm:", 6) == 0;
-}
-
 static int prepare_record(struct prepare *prepare, const struct import_item *item,
                           struct batch *batch, struct batch_item *to, struct error *err)
 {
@@ -467,7 +450,7 @@ static int prepare_record(struct prepare *prepare, const struct import_item *ite
     to->user = arena_string(&batch->arena, record->user);
     to->start = record->start;
     to->end = record->end;
-    to->elapsed_us = elapsed_us(record);
+    to->elapsed_us = judge_elapsed_us(record);
     to->has_seen = instant_is_set(record->seen);
     if (!to->has_seen) {
         record->seen = prepare->options->now;
@@ -483,7 +466,7 @@ static int prepare_record(struct prepare *prepare, const struct import_item *ite
         }
         to->trouble = trouble_of(batch, &why);
     }
-    if (to->trouble != NULL || !is_amendable(record->source)) {
+    if (to->trouble != NULL || !judge_is_amendable(record->source)) {
         to->raw = keep_raw(prepare, batch, item, "");
     }
     batch_chain(batch);

@@ -18,7 +18,7 @@ struct ingest_run {
     struct store *store;
     const struct ingest_options *options;
     const struct catalog *catalog;
-    struct catalog *loaded; /* NULL if the options brought one */
+    struct catalog *loaded; /* NULL if the options brought a fresh one */
     struct prepare *prepare;
     struct poster *poster;
     struct ingest_counts *counts;
@@ -40,13 +40,25 @@ static int no_memory(struct error *err)
     return error_set(err, ERROR_INTERNAL, "out of memory");
 }
 
+/* The caller's catalog if it is the book's own by now, else one of our own: a project that was
+ * added a moment ago must be known. */
 static int load_catalog(struct ingest_run *run, struct error *err)
 {
-    run->catalog = run->options->catalog;
-    if (run->catalog == NULL) {
-        run->loaded = catalog_load(run->store, err);
-        run->catalog = run->loaded;
+    const struct catalog *given = run->options->catalog;
+    int64_t version;
+    int64_t rating_version;
+
+    if (given != NULL) {
+        if (catalog_versions(run->store, &version, &rating_version, err) != 0) {
+            return -1;
+        }
+        if (version == given->version) {
+            run->catalog = given;
+            return 0;
+        }
     }
+    run->loaded = catalog_load(run->store, err);
+    run->catalog = run->loaded;
     return run->catalog != NULL ? 0 : -1;
 }
 
