@@ -3,10 +3,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ledgerd/core/usage.h"
 #include "ledgerd/ctl/counts.h"
 #include "ledgerd/ctl/verbs.h"
 
-enum { SOURCE_BYTES = 65 }; /* USAGE_SOURCE_BYTES and its end */
+enum { SOURCE_BYTES = USAGE_SOURCE_BYTES + 1 };
+static const char SOURCE_RULE[] =
+    "a source's name is at most 64 bytes of UTF-8 without control characters";
 
 static void progress_print(void *context, const struct ingest_progress *progress)
 {
@@ -62,8 +65,9 @@ static int slurm_run(struct command *command, struct error *err)
     if (is_one_of(format, formats) < 0) {
         return error_set(err, ERROR_ARGUMENT, "--format: '%s' is not sacct or json", format);
     }
-    if (snprintf(source, sizeof source, "slurm:%s", cluster) >= SOURCE_BYTES) {
-        return error_set(err, ERROR_ARGUMENT, "--cluster: the name is too long");
+    if (snprintf(source, sizeof source, "slurm:%s", cluster) >= SOURCE_BYTES ||
+        !usage_is_clean(source, strlen(source), USAGE_SOURCE_BYTES)) {
+        return error_set(err, ERROR_ARGUMENT, "--cluster: %s", SOURCE_RULE);
     }
     struct ingest_options options = {.format = format, .source = source, .cluster = cluster};
     return import_run(command, &options, err);
@@ -80,8 +84,8 @@ static int usage_run(struct command *command, struct error *err)
                          "--format: '%s' is not ledger, openai, litellm, envoy, otel or csv",
                          format);
     }
-    if (strlen(source) >= SOURCE_BYTES) {
-        return error_set(err, ERROR_ARGUMENT, "--source: the name is too long");
+    if (!usage_is_clean(source, strlen(source), USAGE_SOURCE_BYTES)) {
+        return error_set(err, ERROR_ARGUMENT, "--source: %s", SOURCE_RULE);
     }
     struct ingest_options options = {
         .format = format,

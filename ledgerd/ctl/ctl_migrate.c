@@ -5,7 +5,8 @@ static int migrate_run(struct command *command, struct error *err)
 {
     bool sandbox = command_line_has(&command->line, "sandbox");
     int applied = 0;
-    if (store_migrate(command->session.store, sandbox, &applied, err) < 0) {
+    if (store_migrate(command->session.store, sandbox, &applied, err) < 0 ||
+        store_is_sandbox(command->session.store, &sandbox, err) < 0) {
         return -1;
     }
     return command_finish(command, json_pack("{s:i, s:b}", "applied", applied, "sandbox", sandbox),

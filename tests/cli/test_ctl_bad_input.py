@@ -232,6 +232,12 @@ class Records(unittest.TestCase):
                          tuple(reasons[i] for i in ("nobody", "noclass", "nogpu", "backwards")))
         self.assertEqual("-10.000000", lt.ctl_json(["balance", "h1"], db=self.db)["posted"])
 
+    def test_a_source_that_no_list_could_show_is_refused(self):
+        for words in (["usage", "--source", "a\tb"], ["usage", "--source", "s" * 65], ["slurm", "--cluster", "a\nb"],
+                      ["slurm", "--cluster", "c" * 59]):
+            code, _, err = lt.run_ctl(["import", *words], db=self.db, now=LATE, stdin="")
+            self.assertEqual((2, True), (code, "64 bytes" in err), err)
+
     def test_the_time_an_import_took_is_printed_in_few_digits(self):
         for _ in range(5):
             out = lt.ctl(["import", "usage", "-", "--source", "test", "--json"], db=self.db, stdin="",
