@@ -593,7 +593,7 @@ static int write_skipped(struct poster *poster, struct error *err)
 
 static int write_rest(struct poster *poster, struct error *err)
 {
-    if (tail_write(&poster->tail, poster->store, err) != 0 ||
+    if (tail_write(&poster->tail, poster->store, poster->options->now, err) != 0 ||
         amendments_write(&poster->amendments, &poster->judgement, poster->store, err) != 0 ||
         write_contents(poster, err) != 0 || write_accruals(poster, err) != 0 ||
         held_write(&poster->held, &poster->judgement, poster->store, poster->options->now, err) !=

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ledgerd/core/balance.h"
+#include "ledgerd/flow/expire.h"
 #include "ledgerd/flow/meter_use.h"
 #include "ledgerd/store/store_batch.h"
 
@@ -309,11 +310,44 @@ static int write_sources(const struct tail *tail, struct store *store, struct er
     return count == 0 ? 0 : store_source_touch(store, numbers, latest, count, err);
 }
 
-int tail_write(struct tail *tail, struct store *store, struct error *err)
+static bool has_ended_grant(const struct catalog_project *project, struct instant now)
+{
+    for (size_t i = 0; i < project->grant_count; i++) {
+        if (instant_compare(project->grants[i].to, now) <= 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Charges for time before a grant's end take their part of its expiry back. */
+static int settle_expiries(const struct tail *tail, struct store *store, struct instant now,
+                           struct error *err)
+{
+    const struct catalog *catalog = tail->catalog;
+    bool *is_settled = calloc(catalog->project_count + 1, sizeof *is_settled);
+    int result = 0;
+
+    if (is_settled == NULL) {
+        return no_memory(err);
+    }
+    for (size_t i = 0; i < tail->draws.count && result == 0; i++) {
+        const struct catalog_project *project = &catalog->projects[tail->draws.rows[i].a];
+
+        if (!is_settled[project - catalog->projects] && has_ended_grant(project, now)) {
+            is_settled[project - catalog->projects] = true;
+            result = expire_project(store, catalog, project->id, now, err);
+        }
+    }
+    free(is_settled);
+    return result;
+}
+
+int tail_write(struct tail *tail, struct store *store, struct instant now, struct error *err)
 {
     if (write_usages(tail, store, err) != 0 || write_meters(tail, store, err) != 0 ||
-        write_draws(tail, store, err) != 0) {
+        write_draws(tail, store, err) != 0 || write_sources(tail, store, err) != 0) {
         return -1;
     }
-    return write_sources(tail, store, err);
+    return settle_expiries(tail, store, now, err);
 }

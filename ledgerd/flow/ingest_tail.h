@@ -52,6 +52,6 @@ void tail_booked(struct tail *tail, uint32_t source, struct instant end);
 int tail_post(struct tail *tail, struct store *store, struct instant now,
               struct number_block *numbers, struct error *err);
 int64_t tail_transfer(const struct tail *tail, size_t posted);
-int tail_write(struct tail *tail, struct store *store, struct error *err);
+int tail_write(struct tail *tail, struct store *store, struct instant now, struct error *err);
 
 #endif

@@ -51,7 +51,7 @@ static int check_pool(void *context, const char *share, int fiscal_year, struct 
 {
     struct pools *pools = context;
     struct pool_sums sums;
-    struct exact limit, net;
+    struct exact limit, net, back;
     char text[2][POINTS_TEXT_BYTES];
 
     if (store_read_pool(pools->store, share, fiscal_year, &sums, err) != 0) {
@@ -59,9 +59,12 @@ static int check_pool(void *context, const char *share, int fiscal_year, struct 
     }
     exact_init(&limit);
     exact_init(&net);
+    exact_init(&back);
     exact_set_points(&limit, sums.supply);
     exact_multiply_decimal(&limit, largest_factor(pools->catalog, share));
     exact_set_points(&net, sums.net);
+    exact_set_points(&back, sums.taken_back);
+    exact_subtract(&net, &back);
     if (exact_compare(&net, &limit) > 0 && pools->detail[0] == '\0') {
         snprintf(pools->detail, sizeof pools->detail, "pool/%s/%d has granted %s of a supply of %s",
                  share, fiscal_year, points_format(sums.net, text[0]),
@@ -69,6 +72,7 @@ static int check_pool(void *context, const char *share, int fiscal_year, struct 
     }
     exact_release(&limit);
     exact_release(&net);
+    exact_release(&back);
     return 0;
 }
 
@@ -120,6 +124,7 @@ static int verify(struct store *store, void *context, struct error *err)
     *result = (struct verify_result){.ok = true};
     if (store_verify_begin(store, err) == 0 && run_statements(store, result, err) == 0 &&
         verify_pools(store, catalog, result, err) == 0 &&
+        verify_expiries(store, catalog, result, err) == 0 &&
         verify_records(store, catalog, verifying->every, result, err) == 0) {
         status = store_verify_counts(store, &result->transfers, &result->records, err);
     }

@@ -50,6 +50,9 @@ struct grant_new {
 struct pool_sums {        /* of one share and fiscal year */
     struct points supply; /* minted, plus or minus what was lent */
     struct points net;    /* granted less what came back: revoked, or expired into the pool */
+    struct points lapsed; /* left ungranted at the end of the year, and gone to expired/<share> */
+    struct points taken_back; /* part of net: expiries that late charges took back, which nothing
+                                 can refuse */
 };
 
 void grant_rows_release(struct grant_rows *rows);
