@@ -6,6 +6,7 @@
 
 #include "ledgerd/core/exact.h"
 #include "ledgerd/flow/verify_book.h"
+#include "ledgerd/flow/verify_chain.h"
 #include "ledgerd/store/store_grant.h"
 #include "ledgerd/store/store_verify.h"
 
@@ -107,7 +108,7 @@ static int run_statements(struct store *store, struct verify_result *result, str
 }
 
 struct verifying {
-    int64_t every;
+    const struct verify_options *options;
     struct verify_result *result;
 };
 
@@ -115,6 +116,7 @@ static int verify(struct store *store, void *context, struct error *err)
 {
     struct verifying *verifying = context;
     struct verify_result *result = verifying->result;
+    int64_t every = verifying->options->rerate_every > 0 ? verifying->options->rerate_every : 1;
     struct catalog *catalog = catalog_load(store, err);
     int status = -1;
 
@@ -122,10 +124,11 @@ static int verify(struct store *store, void *context, struct error *err)
         return -1;
     }
     *result = (struct verify_result){.ok = true};
-    if (store_verify_begin(store, err) == 0 && run_statements(store, result, err) == 0 &&
-        verify_pools(store, catalog, result, err) == 0 &&
+    if (store_verify_begin(store, err) == 0 &&
+        verify_chain(store, verifying->options, result, err) == 0 &&
+        run_statements(store, result, err) == 0 && verify_pools(store, catalog, result, err) == 0 &&
         verify_expiries(store, catalog, result, err) == 0 &&
-        verify_records(store, catalog, verifying->every, result, err) == 0) {
+        verify_records(store, catalog, every, result, err) == 0) {
         status = store_verify_counts(store, &result->transfers, &result->records, err);
     }
     catalog_destroy(catalog);
@@ -135,8 +138,7 @@ static int verify(struct store *store, void *context, struct error *err)
 int verify_book(struct store *store, const struct verify_options *options,
                 struct verify_result *result, struct error *err)
 {
-    struct verifying verifying = {.every = options->rerate_every > 0 ? options->rerate_every : 1,
-                                  .result = result};
+    struct verifying verifying = {.options = options, .result = result};
 
     return store_transact(store, STORE_UNLOCKED, verify, &verifying, err);
 }

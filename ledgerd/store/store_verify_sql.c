@@ -197,9 +197,18 @@ static const char refund_sql[] =
     "OR c.amount IS DISTINCT FROM CASE a.account_no WHEN t.credit_account THEN t.amount_micro "
     "WHEN t.debit_account THEN -t.amount_micro END ORDER BY transfer_id LIMIT 1";
 
+static const char entry_sql[] =
+    "SELECT format('transfer %s, %s: entry %s, which it names, %s', t.transfer_id, t.month, "
+    "t.entry_id, CASE WHEN e.entry_id IS NULL THEN 'is not there' WHEN e.xid <> t.xid THEN "
+    "'was booked by another transaction' ELSE 'was booked at another time' END) "
+    "FROM ledger.transfer t LEFT JOIN ledger.entry e USING (entry_id) "
+    "WHERE e.xid IS DISTINCT FROM t.xid OR e.booked_at IS DISTINCT FROM t.booked_at "
+    "ORDER BY t.transfer_id, t.month LIMIT 1";
+
 const struct verify_statement verify_statements[] = {
     {"accounts_sum_to_zero", "the balances of all accounts add up to zero", zero_sql},
     {"transfer_totals_match", "every total is the sum of its transfers", total_sql},
+    {"transfers_have_their_entry", "every transfer was booked together with its entry", entry_sql},
     {"positions_match", "every project stands where its transfers and accruals put it",
      position_sql},
     {"charges_match_transfers", "every charge transfer is the sum of its charges", charge_sql},
