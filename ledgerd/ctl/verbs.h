@@ -10,6 +10,7 @@ extern const struct verb policy_verbs[];
 extern const struct verb rates_verbs[];
 extern const struct verb project_verbs[];
 extern const struct verb member_verbs[];
+extern const struct verb limit_verbs[];
 extern const struct verb grant_verbs[];
 extern const struct verb import_verbs[];
 extern const struct verb balance_verbs[];

@@ -249,7 +249,7 @@ static int add_difference(struct amending *amending, const struct place *place,
     if (points_add(verdict->points, slice->points, &verdict->points) != POINTS_OK) {
         return error_set(err, ERROR_INTERNAL, "the difference of an amendment does not fit");
     }
-    return tail_charge(amending->tail, line, slice, &row->posted, err);
+    return tail_charge(amending->tail, line, place->user, slice, &row->posted, err);
 }
 
 /* now - booked, in place. */

@@ -243,7 +243,7 @@ static int reserve(struct poster *poster, struct error *err)
 static int add_charges(struct poster *poster, const struct batch_item *item, struct error *err)
 {
     for (uint32_t i = item->slice; i < item->slice + item->slice_count; i++) {
-        if (tail_charge(&poster->tail, item->line, &poster->batch->slices.at[i],
+        if (tail_charge(&poster->tail, item->line, item->user, &poster->batch->slices.at[i],
                         &poster->posted.at[i], err) != 0) {
             return -1;
         }
@@ -523,6 +523,9 @@ static size_t collect_running(struct poster *poster, struct accrual *put)
             .end = item->end,
             .points = item->points,
             .list_points = item->list_points,
+            .month = item->slice_month,
+            .month_points = item->month_points,
+            .year_points = item->year_points,
             .card_no = item->card_no,
             .record = item->record,
         };

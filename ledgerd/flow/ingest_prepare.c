@@ -365,6 +365,27 @@ static int take_final(struct prepare *prepare, const struct usage_record *record
     return 0;
 }
 
+/* The parts of an accrual that belong where it would be charged last. They are within the whole,
+ * which was checked. */
+static void take_parts(const struct prepare *prepare, struct batch_item *to)
+{
+    const struct calendar *calendar = &prepare->catalog->calendar;
+    const struct charge *charge = &prepare->charge;
+
+    to->slice_month = charge->slices[charge->slice_count - 1].month;
+    for (size_t i = 0; i < charge->slice_count; i++) {
+        const struct charge_slice *slice = &charge->slices[i];
+
+        if (slice->month.number == to->slice_month.number) {
+            to->month_points.micro += slice->points.micro;
+        }
+        if (calendar_fiscal_year_of_month(calendar, slice->month) ==
+            calendar_fiscal_year_of_month(calendar, to->slice_month)) {
+            to->year_points.micro += slice->points.micro;
+        }
+    }
+}
+
 /* An accrual's record is kept in the source's names, so that it can be read again. */
 static void take_running(struct prepare *prepare, const struct usage_record *record,
                          const char *project, const char *klass, struct batch *batch,
@@ -372,6 +393,7 @@ static void take_running(struct prepare *prepare, const struct usage_record *rec
 {
     struct usage_record shown = *record;
 
+    take_parts(prepare, to);
     shown.project = project;
     shown.klass = klass;
     if (!to->has_seen) {

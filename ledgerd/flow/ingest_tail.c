@@ -8,6 +8,7 @@
 #include "ledgerd/flow/expire.h"
 #include "ledgerd/flow/meter_use.h"
 #include "ledgerd/store/store_batch.h"
+#include "ledgerd/store/store_limit.h"
 
 static int no_memory(struct error *err)
 {
@@ -20,6 +21,7 @@ void tail_release(struct tail *tail)
     tally_release(&tail->usages);
     tally_release(&tail->meters);
     tally_release(&tail->draws);
+    tally_release(&tail->limits);
     free(tail->transfers);
     free(tail->latest);
     *tail = (struct tail){0};
@@ -54,6 +56,7 @@ int tail_begin(struct tail *tail, struct batch *batch, const struct catalog *cat
     tally_clear(&tail->usages);
     tally_clear(&tail->meters);
     tally_clear(&tail->draws);
+    tally_clear(&tail->limits);
     tail->catalog = catalog;
     tail->total = POINTS_ZERO;
     if (tail->latest_capacity < sources) {
@@ -88,8 +91,43 @@ static int add_draw(struct tail *tail, const struct batch_line *line,
     return 0;
 }
 
-int tail_charge(struct tail *tail, uint32_t line_number, const struct batch_slice *slice,
-                size_t *posted, struct error *err)
+/* The charge counts against the limits of the whole project or of the user within it. */
+static int add_uses(struct tail *tail, const struct catalog_project *project, const char *user,
+                    const struct batch_slice *slice, struct error *err)
+{
+    size_t count;
+    const struct catalog_limit *limits = catalog_limits(project, user, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        int32_t since = limit_since(limits[i].period, &tail->catalog->calendar, slice->month,
+                                    slice->last);
+        struct tally_row *row = tally_row(&tail->limits, (uint64_t)limits[i].number,
+                                          (uint64_t)since);
+
+        if (row == NULL) {
+            return no_memory(err);
+        }
+        row->sums[0] += slice->points.micro;
+    }
+    return 0;
+}
+
+static int add_limits(struct tail *tail, const struct batch_line *line, const char *user,
+                      const struct batch_slice *slice, struct error *err)
+{
+    const struct catalog_project *project = &tail->catalog->projects[line->owner];
+
+    if (project->limit_count == 0) {
+        return 0;
+    }
+    if (*user != '\0' && add_uses(tail, project, user, slice, err) != 0) {
+        return -1;
+    }
+    return add_uses(tail, project, "", slice, err);
+}
+
+int tail_charge(struct tail *tail, uint32_t line_number, const char *user,
+                const struct batch_slice *slice, size_t *posted, struct error *err)
 {
     struct batch_line *line = &tail->batch->lines.at[line_number];
     struct posting_key key = {.month = slice->month, .kind = TRANSFER_CHARGE};
@@ -113,7 +151,7 @@ int tail_charge(struct tail *tail, uint32_t line_number, const struct batch_slic
     usage->sums[1] += slice->list_points.micro;
     usage->sums[2]++;
     *posted = (size_t)number;
-    return add_draw(tail, line, slice, err);
+    return add_draw(tail, line, slice, err) != 0 ? -1 : add_limits(tail, line, user, slice, err);
 }
 
 int tail_meter(struct tail *tail, uint32_t line, uint32_t meter, struct month month, bool is_held,
@@ -294,6 +332,32 @@ static int write_draws(const struct tail *tail, struct store *store, struct erro
     return result;
 }
 
+static int write_limits(const struct tail *tail, struct store *store, struct error *err)
+{
+    struct store_limit_use *rows = calloc(tail->limits.count + 1, sizeof *rows);
+    int result;
+
+    if (rows == NULL) {
+        return no_memory(err);
+    }
+    for (size_t i = 0; i < tail->limits.count; i++) {
+        const struct tally_row *from = &tail->limits.rows[i];
+
+        if (!fits_i64(from->sums[0])) {
+            free(rows);
+            return error_set(err, ERROR_INTERNAL, "the charges of a batch do not fit");
+        }
+        rows[i] = (struct store_limit_use){
+            .limit_no = (int32_t)from->a,
+            .since = (int32_t)from->b,
+            .points = {(int64_t)from->sums[0]},
+        };
+    }
+    result = store_limit_add(store, rows, tail->limits.count, err);
+    free(rows);
+    return result;
+}
+
 static int write_sources(const struct tail *tail, struct store *store, struct error *err)
 {
     const struct batch *batch = tail->batch;
@@ -346,7 +410,8 @@ static int settle_expiries(const struct tail *tail, struct store *store, struct 
 int tail_write(struct tail *tail, struct store *store, struct instant now, struct error *err)
 {
     if (write_usages(tail, store, err) != 0 || write_meters(tail, store, err) != 0 ||
-        write_draws(tail, store, err) != 0 || write_sources(tail, store, err) != 0) {
+        write_draws(tail, store, err) != 0 || write_limits(tail, store, err) != 0 ||
+        write_sources(tail, store, err) != 0) {
         return -1;
     }
     return settle_expiries(tail, store, now, err);

@@ -25,6 +25,7 @@ struct tail {               /* a zeroed one is empty */
     struct tally usages;           /* (month, line) -> points, list points, charges */
     struct tally meters;           /* (line and meter, month and is_held) -> amount */
     struct tally draws;            /* (owner, since) -> points */
+    struct tally limits;           /* (limit, since) -> points */
     const struct catalog *catalog; /* as of now, under the booking lock; borrowed */
     struct instant *latest;        /* of each source, what was booked last; INSTANT_NONE */
     size_t latest_capacity;
@@ -38,10 +39,10 @@ void tail_release(struct tail *tail);
 int tail_begin(struct tail *tail, struct batch *batch, const struct catalog *catalog,
                struct error *err);
 
-/* Add a charge of a line.  *posted gets the number that tail_transfer takes once transfers are
- * posted. */
-int tail_charge(struct tail *tail, uint32_t line, const struct batch_slice *slice, size_t *posted,
-                struct error *err);
+/* Add a charge of a line to its user.  *posted gets the number that tail_transfer takes once
+ * transfers are posted. */
+int tail_charge(struct tail *tail, uint32_t line, const char *user, const struct batch_slice *slice,
+                size_t *posted, struct error *err);
 
 /* Add to the roll-up of meters, and to what is known of the source. */
 int tail_meter(struct tail *tail, uint32_t line, uint32_t meter, struct month month, bool is_held,

@@ -205,6 +205,19 @@ static const char entry_sql[] =
     "WHERE e.xid IS DISTINCT FROM t.xid OR e.booked_at IS DISTINCT FROM t.booked_at "
     "ORDER BY t.transfer_id, t.month LIMIT 1";
 
+static const char limit_sql[] =
+    "WITH charged AS (SELECT l.limit_no, ledger.limit_since(l.period, c.month, c.last_at, "
+    "b.timezone, left(b.fiscal_year_start, 2)::integer) AS since, sum(c.points_micro) AS amount "
+    "FROM ledger.project_limit l CROSS JOIN ledger.book b JOIN ledger.charge c "
+    "ON c.project_id = l.project_id AND (l.user_name = '' OR c.user_name = l.user_name) "
+    "GROUP BY 1, 2) "
+    "SELECT format('limit of project %s, user %s, by %s from %s: the sum says %s micro-points, the "
+    "charges add up to %s', l.project_id, coalesce(nullif(l.user_name, ''), '-'), l.period, since, "
+    "coalesce(u.charged_micro, 0), coalesce(c.amount, 0)) FROM charged c "
+    "FULL JOIN ledger.limit_use u USING (limit_no, since) JOIN ledger.project_limit l "
+    "USING (limit_no) WHERE coalesce(c.amount, 0) <> coalesce(u.charged_micro, 0) "
+    "ORDER BY limit_no, since LIMIT 1";
+
 const struct verify_statement verify_statements[] = {
     {"accounts_sum_to_zero", "the balances of all accounts add up to zero", zero_sql},
     {"transfer_totals_match", "every total is the sum of its transfers", total_sql},
@@ -214,6 +227,8 @@ const struct verify_statement verify_statements[] = {
     {"charges_match_transfers", "every charge transfer is the sum of its charges", charge_sql},
     {"unmoved_charges_are_zero", "charges that moved no points add up to none", unmoved_sql},
     {"usage_totals_match", "every roll-up is the sum of its charges", usage_sql},
+    {"limits_match", "what counts against limits is the sum of the charges in their periods",
+     limit_sql},
     {"draws_match", "what grants paid is the sum of the charges in their time", draw_sql},
     {"versions_are_complete", "every record has each of its versions once", version_sql},
     {"identities_are_current", "every identity points at its current version", current_sql},

@@ -51,7 +51,7 @@ BAD_WORDS = [
     (["quarantine", "show", "x"], "not a whole number"),
     (["audit", "list", "--from", "2027-06"], "not a time with offset"),
 ]
-PENDING = ["supply adjust x 1", "limit list p", "transfer a b 1", "refund s i", "hold p 1", "settle h 1",
+PENDING = ["supply adjust x 1", "transfer a b 1", "refund s i", "hold p 1", "settle h 1",
            "release h", "close 2027-06", "token list"]
 
 BAD_REPORTS = [
