@@ -81,10 +81,12 @@ int store_add_grant(struct store *store, const struct grant_new *grant, int64_t 
     struct query query;
     struct rows rows;
 
-    query_init(&query,
-               "INSERT INTO ledger.project_grant (project_id, share, fiscal_year, points_micro, "
-               "valid_from, valid_to, lend_from_share, key, request, entry_id, granted_at) "
-               "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING grant_id");
+    query_init(
+        &query,
+        "INSERT INTO ledger.project_grant (project_id, share, fiscal_year, points_micro, "
+        "valid_from, valid_to, lend_from_share, key, request, entry_id, granted_at, move_id, "
+        "moved_from) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, nullif($12, 0), "
+        "nullif($13, 0)) RETURNING grant_id");
     query_text(&query, grant->project);
     query_text(&query, grant->share);
     query_i32(&query, grant->fiscal_year);
@@ -96,6 +98,8 @@ int store_add_grant(struct store *store, const struct grant_new *grant, int64_t 
     query_text(&query, grant->request);
     query_i64(&query, grant->entry_id);
     query_instant(&query, grant->granted_at);
+    query_i64(&query, grant->move_id);
+    query_i64(&query, grant->moved_from);
     if (query_run(store, &query, &rows, NULL, err) != 0) {
         return -1;
     }
@@ -118,6 +122,21 @@ int store_add_revocation(struct store *store, int64_t id, struct points points, 
     query_i64(&query, id);
     query_points(&query, points);
     query_bool(&query, is_whole);
+    query_i64(&query, entry_id);
+    query_instant(&query, now);
+    return query_run(store, &query, NULL, NULL, err);
+}
+
+int store_add_grant_move(struct store *store, int64_t id, bool is_refund, struct points points,
+                         int64_t entry_id, struct instant now, struct error *err)
+{
+    struct query query;
+
+    query_init(&query, INSERT_CHANGE "$2, $3, NULL, false, $4, $5 FROM ledger.grant_change "
+                                     "WHERE grant_id = $1");
+    query_i64(&query, id);
+    query_text(&query, is_refund ? "refund" : "move");
+    query_points(&query, points);
     query_i64(&query, entry_id);
     query_instant(&query, now);
     return query_run(store, &query, NULL, NULL, err);
