@@ -10,6 +10,7 @@
 
 enum {
     DETAIL_BYTES = 1024,
+    WHAT_BYTES = 128,                       /* two amounts and a period */
     READER_SLACK_US = 24 * 3600 * 1000000LL /* how far a reader's clock may be behind */
 };
 
@@ -54,7 +55,7 @@ static int set(struct store *store, void *context, struct error *err)
 {
     struct change *change = context;
     const struct limit_request *request = change->request;
-    char before_text[POINTS_TEXT_BYTES], text[POINTS_TEXT_BYTES], what[DETAIL_BYTES];
+    char before_text[POINTS_TEXT_BYTES], text[POINTS_TEXT_BYTES], what[WHAT_BYTES];
     struct points before;
     bool existed;
 
