@@ -92,14 +92,16 @@ int verify_pools(struct store *store, const struct catalog *catalog, struct veri
     return 0;
 }
 
-static int run_statements(struct store *store, struct verify_result *result, struct error *err)
+static int run_statements(struct store *store, const struct verify_statement *statements,
+                          size_t count, const struct verify_moved *moved,
+                          struct verify_result *result, struct error *err)
 {
     char detail[VERIFY_DETAIL_BYTES];
 
-    for (size_t i = 0; i < verify_statement_count; i++) {
-        const struct verify_statement *statement = &verify_statements[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct verify_statement *statement = &statements[i];
 
-        if (store_verify_statement(store, statement, detail, sizeof detail, err) != 0) {
+        if (store_verify_statement(store, statement, moved, detail, sizeof detail, err) != 0) {
             return -1;
         }
         verify_note(result, statement->name, statement->promise, detail);
@@ -112,25 +114,41 @@ struct verifying {
     struct verify_result *result;
 };
 
+/* What needs no transfer read by anyone else. */
+static int verify_rest(struct store *store, const struct catalog *catalog,
+                       const struct verify_options *options, struct verify_result *result,
+                       struct error *err)
+{
+    int64_t every = options->rerate_every > 0 ? options->rerate_every : 1;
+
+    if (run_statements(store, verify_statements, verify_statement_count, NULL, result, err) != 0 ||
+        verify_pools(store, catalog, result, err) != 0 ||
+        verify_expiries(store, catalog, result, err) != 0 ||
+        verify_records(store, catalog, every, result, err) != 0) {
+        return -1;
+    }
+    return store_verify_count(store, &result->records, err);
+}
+
 static int verify(struct store *store, void *context, struct error *err)
 {
     struct verifying *verifying = context;
     struct verify_result *result = verifying->result;
-    int64_t every = verifying->options->rerate_every > 0 ? verifying->options->rerate_every : 1;
     struct catalog *catalog = catalog_load(store, err);
+    struct verify_chain *chain = NULL;
+    struct verify_moved moved;
     int status = -1;
 
-    if (catalog == NULL) {
-        return -1;
-    }
     *result = (struct verify_result){.ok = true};
-    if (store_verify_begin(store, err) == 0 &&
-        verify_chain(store, verifying->options, result, err) == 0 &&
-        run_statements(store, result, err) == 0 && verify_pools(store, catalog, result, err) == 0 &&
-        verify_expiries(store, catalog, result, err) == 0 &&
-        verify_records(store, catalog, every, result, err) == 0) {
-        status = store_verify_counts(store, &result->transfers, &result->records, err);
+    if (catalog != NULL && store_verify_begin(store, err) == 0) {
+        chain = verify_chain_start(store, verifying->options, err);
     }
+    if (chain != NULL && verify_rest(store, catalog, verifying->options, result, err) == 0 &&
+        verify_chain_finish(chain, result, &moved, err) == 0) {
+        status = run_statements(store, verify_moved_statements, verify_moved_statement_count,
+                                &moved, result, err);
+    }
+    verify_chain_destroy(chain);
     catalog_destroy(catalog);
     return status;
 }

@@ -15,7 +15,7 @@
 #include "ledgerd/flow/checkpoint.h"
 #include "ledgerd/store/store.h"
 
-enum { VERIFY_CHECKS_MAX = 24, VERIFY_NAME_BYTES = 48, VERIFY_DETAIL_BYTES = 512 };
+enum { VERIFY_CHECKS_MAX = 40, VERIFY_NAME_BYTES = 48, VERIFY_DETAIL_BYTES = 512 };
 
 struct verify_check {
     char name[VERIFY_NAME_BYTES]; /* "accounts_sum_to_zero" */

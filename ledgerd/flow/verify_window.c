@@ -26,6 +26,7 @@ struct window {
     struct row_words differing; /* of the leaf first_differing */
     struct row_words added;
     struct window_faults counts;
+    struct posting *moved;
 };
 
 static void window_release(struct window *window)
@@ -136,12 +137,49 @@ static bool is_before(struct seal_place a, struct seal_place b)
     return a.xid != b.xid ? a.xid < b.xid : a.transfer_id < b.transfer_id;
 }
 
+/* False for a word that is no kind; the constraint on the column is gone then. */
+static bool kind_of(const struct seal_row *row, enum transfer_kind *kind)
+{
+    for (int k = TRANSFER_MINT; k <= TRANSFER_MOVE; k++) {
+        const char *text = transfer_kind_text((enum transfer_kind)k);
+
+        if (strlen(text) == row->kind_length && memcmp(text, row->kind, row->kind_length) == 0) {
+            *kind = (enum transfer_kind)k;
+            return true;
+        }
+    }
+    return false;
+}
+
+int window_add_moved(struct posting *moved, const struct seal_row *row, struct error *err)
+{
+    struct posting_key key = {
+        .debit_account = row->debit_account,
+        .credit_account = row->credit_account,
+        .month = row->month,
+        .source = row->source_no,
+    };
+
+    if (!kind_of(row, &key.kind)) {
+        return error_set(err, ERROR_VERIFY, "transfer %" PRId64 " is of no kind that there is",
+                         row->place.transfer_id);
+    }
+    if (posting_add(moved, &key, row->amount) < 0) {
+        return error_set(err, ERROR_INTERNAL, "what transfer %" PRId64 " moved cannot be added",
+                         row->place.transfer_id);
+    }
+    return 0;
+}
+
 static int take_row(void *context, const struct seal_row *row, struct error *err)
 {
     struct window *window = context;
     unsigned char leaf[SEAL_LEAF_BYTES];
     size_t i = window_find(window, row->place.transfer_id);
 
+    if (window_add_moved(window->moved, row, err) != 0) {
+        return -1;
+    }
     if (i == window->count) {
         if (window->counts.added++ == 0 || is_before(row->place, window->added.place)) {
             put_words(row, &window->added);
@@ -201,7 +239,7 @@ static void describe_sealed(const struct window *window, size_t leaf, char *out)
     }
 }
 
-static void window_judge(struct window *window, struct window_faults *faults)
+static void window_judge(struct window *window, int64_t before, struct window_faults *faults)
 {
     size_t first = window->count;
 
@@ -213,8 +251,10 @@ static void window_judge(struct window *window, struct window_faults *faults)
     }
     if (first < window->count && faults->sealed[0] == '\0') {
         describe_sealed(window, first, faults->sealed);
+        faults->sealed_at = before;
     }
     if (window->counts.added > 0 && faults->foreign[0] == '\0') {
+        faults->foreign_at = before;
         snprintf(faults->foreign, VERIFY_DETAIL_BYTES,
                  "%s was added behind seal %" PRId64 ", which does not hold it", window->added.text,
                  seal_of_place(window->page, window->added.place));
@@ -225,15 +265,16 @@ static void window_judge(struct window *window, struct window_faults *faults)
 }
 
 int window_compare(struct store *store, struct seal_hasher *hasher, const struct store_seal *before,
-                   const struct seal_page *page, struct window_faults *faults, struct error *err)
+                   const struct seal_page *page, struct posting *moved,
+                   struct window_faults *faults, struct error *err)
 {
-    struct window window = {.hasher = hasher, .page = page};
+    struct window window = {.hasher = hasher, .page = page, .moved = moved};
     int result = -1;
 
     if (window_fill(&window, err) == 0 &&
         store_seal_rows(store, before->last, page->seals[page->count - 1].last, take_row, &window,
                         err) == 0) {
-        window_judge(&window, faults);
+        window_judge(&window, before->n, faults);
         result = 0;
     }
     window_release(&window);

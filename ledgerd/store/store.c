@@ -135,6 +135,11 @@ struct store *store_open(const char *conninfo, enum store_role role, struct erro
     return store;
 }
 
+struct store *store_open_beside(const struct store *store, struct error *err)
+{
+    return store_open(store->conninfo, store->role, err);
+}
+
 void store_close(struct store *store)
 {
     if (store == NULL) {

@@ -26,6 +26,9 @@ enum store_role {
 struct store *store_open(const char *conninfo, enum store_role role, struct error *err);
 void store_close(struct store *store); /* accepts NULL */
 
+/* Another connection to the same database in the same role. NULL on error. */
+struct store *store_open_beside(const struct store *store, struct error *err);
+
 /* True while the connection is usable; store_reconnect tries to make it so again. */
 bool store_is_connected(const struct store *store);
 int store_reconnect(struct store *store, struct error *err);

@@ -25,7 +25,11 @@ enum {
     DEBIT_AT = ENTRY_AT + 8 + LENGTH_BYTES,
     CREDIT_AT = DEBIT_AT + 4 + LENGTH_BYTES,
     AMOUNT_AT = CREDIT_AT + 4 + LENGTH_BYTES,
-    ROW_BYTES_MIN = AMOUNT_AT + 8,
+    SOURCE_AT = AMOUNT_AT + 8 + LENGTH_BYTES,
+    CHARGES_AT = SOURCE_AT + 4 + LENGTH_BYTES,
+    BOOKED_AT = CHARGES_AT + 8 + LENGTH_BYTES,
+    KIND_AT = BOOKED_AT + 8 + LENGTH_BYTES,
+    ROW_BYTES_MIN = KIND_AT,
     COPY_HEADER_BYTES = 19, /* signature, flags and the length of no extension */
 };
 
@@ -170,9 +174,15 @@ static int take_message(const char *bytes, size_t length, bool *has_header, seal
         .debit_account = (int32_t)get_u32(bytes + DEBIT_AT),
         .credit_account = (int32_t)get_u32(bytes + CREDIT_AT),
         .amount = {(int64_t)get_u64(bytes + AMOUNT_AT)},
+        .source_no = (int32_t)get_u32(bytes + SOURCE_AT),
+        .kind = bytes + KIND_AT,
+        .kind_length = get_u32(bytes + KIND_AT - LENGTH_BYTES),
         .bytes = bytes,
         .length = length,
     };
+    if (row.kind_length > length - KIND_AT) {
+        return error_set(err, ERROR_INTERNAL, "the database sent a transfer that is cut off");
+    }
     return each(context, &row, err);
 }
 
@@ -271,25 +281,5 @@ int store_seal_page(struct store *store, const struct store_seal *after, int64_t
             return -1;
         }
     }
-    return 0;
-}
-
-int store_seal_pending(struct store *store, struct seal_place after, int64_t *count,
-                       struct error *err)
-{
-    struct query query;
-    struct rows rows;
-    char xid[24];
-
-    snprintf(xid, sizeof xid, "%" PRIu64, after.xid);
-    query_init(&query, "SELECT count(*) FROM ledger.transfer WHERE (xid, transfer_id) > "
-                       "($1::text::xid8, $2::bigint)");
-    query_text(&query, xid);
-    query_i64(&query, after.transfer_id);
-    if (query_run(store, &query, &rows, NULL, err) != 0) {
-        return -1;
-    }
-    *count = rows_i64(&rows, 0, 0);
-    rows_release(&rows);
     return 0;
 }

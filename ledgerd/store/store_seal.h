@@ -31,6 +31,8 @@ struct seal_place { /* in the order of transfers; a transfer itself, or the star
 
 /* Before every transfer. */
 #define SEAL_START ((struct seal_place){0, INT64_MIN})
+/* Behind every transfer. */
+#define SEAL_END ((struct seal_place){UINT64_MAX, INT64_MAX})
 
 struct store_seal {
     int64_t n; /* 0: none, the start of the chain */
@@ -49,6 +51,9 @@ struct seal_row { /* a transfer as it is hashed; valid during the call */
     int32_t debit_account;
     int32_t credit_account;
     struct points amount;
+    int32_t source_no;
+    const char *kind; /* not terminated */
+    size_t kind_length;
     const char *bytes;
     size_t length;
 };
@@ -88,9 +93,5 @@ struct seal_page { /* some links in order; a zeroed one is empty */
 int store_seal_page(struct store *store, const struct store_seal *after, int64_t transfers,
                     struct seal_page *page, struct error *err);
 void seal_page_release(struct seal_page *page);
-
-/* How many transfers there are after a place. */
-int store_seal_pending(struct store *store, struct seal_place after, int64_t *count,
-                       struct error *err);
 
 #endif
