@@ -2,14 +2,19 @@
 #include "ledgerd/flow/seal.h"
 
 #include <inttypes.h>
+#include <time.h>
 
 #include "ledgerd/base/clock.h"
 #include "ledgerd/base/strbuf.h"
 #include "ledgerd/flow/seal_hash.h"
 #include "ledgerd/store/store_seal.h"
 
-/* A link's leaves are held in memory by whoever makes or verifies it: 40 bytes for each. */
-enum { SEAL_TRANSFERS_MAX = 50000 };
+enum {
+    /* A link's leaves are held in memory by whoever makes or verifies it: 40 bytes for each. */
+    SEAL_TRANSFERS_MAX = 50000,
+    PATIENCE_US = 3 * 1000 * 1000, /* longer than a booking takes, shorter than a person's */
+    PATIENCE_STEP_US = 5 * 1000,
+};
 
 struct sealing {
     bool wait;
@@ -38,9 +43,9 @@ static int add_leaf(void *context, const struct seal_row *row, struct error *err
  * smaller numbers there, and its new transfers would stand before sealed ones. */
 static int check_numbering(struct store *store, const struct store_seal *last, struct error *err)
 {
-    uint64_t horizon;
+    uint64_t horizon, next;
 
-    if (store_seal_horizon(store, &horizon, err) != 0) {
+    if (store_seal_horizon(store, &horizon, &next, err) != 0) {
         return -1;
     }
     if (last->n > 0 && horizon <= last->last.xid) {
@@ -89,20 +94,51 @@ static int seal_once(struct store *store, void *context, struct error *err)
     return sealing->locked ? link_next(store, sealing, err) : 0;
 }
 
+static int seal_ready(struct store *store, struct sealing *sealing, int64_t *total,
+                      struct error *err)
+{
+    do {
+        if (store_transact(store, STORE_UNLOCKED, seal_once, sealing, err) != 0) {
+            return -1;
+        }
+        *total += sealing->link.transfers;
+    } while (sealing->link.transfers == SEAL_TRANSFERS_MAX);
+    return 0;
+}
+
+/* Wait until the transactions that are open now have ended, up to a limit. */
+static int let_others_end(struct store *store, struct error *err)
+{
+    const struct timespec pause = {.tv_nsec = PATIENCE_STEP_US * 1000};
+    int64_t until_us = clock_monotonic_us() + PATIENCE_US;
+    uint64_t oldest, target, next;
+
+    if (store_seal_horizon(store, &oldest, &target, err) != 0) {
+        return -1;
+    }
+    while (oldest < target && clock_monotonic_us() < until_us) {
+        nanosleep(&pause, NULL);
+        if (store_seal_horizon(store, &oldest, &next, err) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int seal_book(struct store *store, bool wait, int64_t *sealed, struct error *err)
 {
-    struct sealing sealing = {.wait = wait, .hasher = seal_hasher_create(err)};
+    struct sealing sealing = {.wait = wait};
     int64_t total = 0;
-    int result;
+    int result = -1;
 
+    sealing.hasher = seal_hasher_create(err);
     if (sealing.hasher == NULL) {
         return -1;
     }
     strbuf_init(&sealing.leaves);
-    do {
-        result = store_transact(store, STORE_UNLOCKED, seal_once, &sealing, err);
-        total += result == 0 ? sealing.link.transfers : 0;
-    } while (result == 0 && sealing.link.transfers == SEAL_TRANSFERS_MAX);
+    if (!wait || let_others_end(store, err) == 0) {
+        result = seal_ready(store, &sealing, &total, err);
+    }
     strbuf_release(&sealing.leaves);
     seal_hasher_destroy(sealing.hasher);
     if (result == 0 && sealed != NULL) {

@@ -98,16 +98,18 @@ int store_seal_last(struct store *store, struct store_seal *seal, struct error *
     return result;
 }
 
-int store_seal_horizon(struct store *store, uint64_t *xid, struct error *err)
+int store_seal_horizon(struct store *store, uint64_t *oldest, uint64_t *next, struct error *err)
 {
     struct query query;
     struct rows rows;
 
-    query_init(&query, "SELECT pg_snapshot_xmin(pg_current_snapshot())");
+    query_init(&query, "SELECT pg_snapshot_xmin(s), pg_snapshot_xmax(s) "
+                       "FROM pg_current_snapshot() s");
     if (query_run(store, &query, &rows, NULL, err) != 0) {
         return -1;
     }
-    *xid = (uint64_t)rows_i64(&rows, 0, 0);
+    *oldest = (uint64_t)rows_i64(&rows, 0, 0);
+    *next = (uint64_t)rows_i64(&rows, 0, 1);
     rows_release(&rows);
     return 0;
 }

@@ -65,8 +65,8 @@ int store_seal_lock(struct store *store, bool wait, bool *locked, struct error *
 /* The newest link, without its leaves. */
 int store_seal_last(struct store *store, struct store_seal *seal, struct error *err);
 
-/* Every transaction below it has ended: the oldest one that still runs, or the next. */
-int store_seal_horizon(struct store *store, uint64_t *xid, struct error *err);
+/* Every transaction of the server below *oldest has ended, none has begun from *next on. */
+int store_seal_horizon(struct store *store, uint64_t *oldest, uint64_t *next, struct error *err);
 
 /* Add the link to the chain, with its leaves. */
 int store_seal_insert(struct store *store, const struct store_seal *seal, struct error *err);

@@ -20,6 +20,7 @@
 
 enum { GRANTS = 7, WRITERS = 3, WRITER_GRANTS = 40, SEALERS = 2 };
 
+/* Everything that can be sealed, once the transactions of other tests on this server let it be. */
 static int64_t seal(struct book *book)
 {
     struct error err = {0};
@@ -28,6 +29,23 @@ static int64_t seal(struct book *book)
     if (seal_book(book->store, true, &sealed, &err) != 0) {
         fail_msg("%s", err.text);
     }
+    return sealed;
+}
+
+static int64_t unsealed(struct book *book)
+{
+    return testdb_int(book->conninfo, "SELECT (SELECT count(*) FROM ledger.transfer) - "
+                                      "(SELECT coalesce(max(total), 0) FROM ledger.seal)");
+}
+
+static int64_t seal_all(struct book *book)
+{
+    int64_t sealed = 0;
+
+    for (int tries = 0; tries < 20 && unsealed(book) > 0; tries++) {
+        sealed += seal(book);
+    }
+    assert_int_equal(unsealed(book), 0);
     return sealed;
 }
 
@@ -79,7 +97,7 @@ static int setup(void **state)
     book_agree(book);
     book_add_project(book, "hp1", "hpci");
     book_add_project(book, "gen1", "general");
-    seal(book);
+    seal_all(book);
     for (int i = 0; i < GRANTS; i++) {
         book_grant(book, i % 2 == 0 ? "hp1" : "gen1", "10", i < 4 ? "2027-06-01" : "2027-08-01",
                    "2028-04-01");
@@ -105,7 +123,7 @@ static void what_is_above_the_chain_is_reported(void **state)
     assert_int_equal(result.seals, 1);
     assert_int_equal(result.unsealed, GRANTS);
     assert_true(instant_is_set(result.sealed_through));
-    assert_int_equal(seal(book), GRANTS);
+    assert_int_equal(seal_all(book), GRANTS);
     assert_int_equal(seal(book), 0);
     assert_all_sealed(book);
 }
@@ -155,13 +173,13 @@ static void an_open_transaction_keeps_the_chain_below_it(void **state)
     struct error err = {0};
     struct store *other = store_open(book->conninfo, STORE_DAEMON, &err);
 
-    seal(book);
+    seal_all(book);
     if (other == NULL || store_transact(other, STORE_UNLOCKED, book_beside, &work, &err) != 0) {
         fail_msg("%s", err.text);
     }
     store_close(other);
     assert_int_equal(work.sealed_meanwhile, 0);
-    assert_int_equal(seal(book), 1);
+    assert_int_equal(seal_all(book), 1);
     assert_all_sealed(book);
 }
 
@@ -232,7 +250,7 @@ static void every_damage_is_named(void **state)
     struct book *book = *state;
     char first[32];
 
-    seal(book);
+    seal_all(book);
     snprintf(first, sizeof first, "transfer %lld ",
              (long long)testdb_int(book->conninfo, "SELECT " FIRST));
     testdb_exec(book->conninfo, "CREATE SCHEMA aside; CREATE TABLE aside.transfer AS TABLE "
@@ -317,7 +335,7 @@ static void writers_and_sealers_together_lose_nothing(void **state)
         pthread_join(sealers[i], NULL);
     }
     assert_int_equal(atomic_load(&crowd.failures), 0);
-    seal(crowd.book);
+    seal_all(crowd.book);
     assert_all_sealed(crowd.book);
     assert_true(testdb_int(crowd.book->conninfo, "SELECT count(*) FROM ledger.seal") > 3);
 }
@@ -329,7 +347,7 @@ static void a_server_that_counts_from_lower_is_refused(void **state)
     struct book *book = *state;
     struct error err = {0};
 
-    seal(book);
+    seal_all(book);
     testdb_exec(book->conninfo, "UPDATE ledger.seal SET last_xid = '9000000000' WHERE n = "
                                 "(SELECT max(n) FROM ledger.seal)");
     assert_int_equal(seal_book(book->store, true, NULL, &err), -1);
