@@ -33,6 +33,7 @@ struct batch_slice { /* of a final record's charge */
     struct instant last;
     struct points points;
     struct points list_points;
+    struct points refund; /* what the rate card gives back of it by itself */
 };
 
 struct batch_effect { /* what a record adds to the roll-up of meters */

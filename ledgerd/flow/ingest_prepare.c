@@ -6,6 +6,7 @@
 
 #include "ledgerd/core/policy.h"
 #include "ledgerd/core/rate.h"
+#include "ledgerd/core/rate_refund.h"
 #include "ledgerd/flow/ingest_hash.h"
 #include "ledgerd/flow/meter_use.h"
 #include "ledgerd/flow/record_json.h"
@@ -313,7 +314,9 @@ static void take_slices(struct prepare *prepare, const struct usage_record *reco
                         struct batch *batch, struct batch_item *to)
 {
     const struct charge *charge = &prepare->charge;
+    struct points refunds[CHARGE_SLICES_MAX + 1];
 
+    rate_refund(record, charge, refunds);
     to->slice = (uint32_t)batch->slices.count;
     to->charge_row = batch->charges.length;
     for (size_t i = 0; i < charge->slice_count; i++) {
@@ -323,7 +326,8 @@ static void take_slices(struct prepare *prepare, const struct usage_record *reco
         if (slice == NULL) {
             return;
         }
-        *slice = (struct batch_slice){from->month, from->last, from->points, from->list_points};
+        *slice = (struct batch_slice){from->month, from->last, from->points, from->list_points,
+                                      refunds[i]};
         batch_month(batch, from->month);
         copy_add_charge(&batch->charges, &(struct copy_charge){
                                              .month = from->month,

@@ -8,6 +8,7 @@
 #include "ledgerd/flow/expire.h"
 #include "ledgerd/flow/meter_use.h"
 #include "ledgerd/store/store_batch.h"
+#include "ledgerd/store/store_correct.h"
 #include "ledgerd/store/store_limit.h"
 
 static int no_memory(struct error *err)
@@ -22,6 +23,7 @@ void tail_release(struct tail *tail)
     tally_release(&tail->meters);
     tally_release(&tail->draws);
     tally_release(&tail->limits);
+    free(tail->refunds.at);
     free(tail->transfers);
     free(tail->latest);
     *tail = (struct tail){0};
@@ -57,6 +59,7 @@ int tail_begin(struct tail *tail, struct batch *batch, const struct catalog *cat
     tally_clear(&tail->meters);
     tally_clear(&tail->draws);
     tally_clear(&tail->limits);
+    tail->refunds.count = 0;
     tail->catalog = catalog;
     tail->total = POINTS_ZERO;
     if (tail->latest_capacity < sources) {
@@ -152,6 +155,46 @@ int tail_charge(struct tail *tail, uint32_t line_number, const char *user,
     usage->sums[2]++;
     *posted = (size_t)number;
     return add_draw(tail, line, slice, err) != 0 ? -1 : add_limits(tail, line, user, slice, err);
+}
+
+static int keep_refund(struct tail *tail, const struct tail_refund *refund, size_t posted,
+                       struct error *err)
+{
+    if (tail->refunds.count == tail->refunds.capacity) {
+        size_t capacity = tail->refunds.capacity * 2 + 64;
+        struct tail_refund *grown = realloc(tail->refunds.at, capacity * sizeof *grown);
+
+        if (grown == NULL) {
+            return no_memory(err);
+        }
+        tail->refunds.at = grown;
+        tail->refunds.capacity = capacity;
+    }
+    tail->refunds.at[tail->refunds.count] = *refund;
+    tail->refunds.at[tail->refunds.count++].posted = posted;
+    return 0;
+}
+
+int tail_refund(struct tail *tail, const struct tail_refund *refund, struct error *err)
+{
+    struct batch_line *line = &tail->batch->lines.at[refund->line];
+    struct posting_key key = {.month = refund->month, .kind = TRANSFER_REFUND};
+    struct batch_slice back = {.last = refund->last, .points = {-refund->points.micro}};
+    ptrdiff_t number;
+
+    if (line->debit_account == 0 && resolve_line(tail, line, err) != 0) {
+        return -1;
+    }
+    key.debit_account = line->credit_account;
+    key.credit_account = line->debit_account;
+    key.source = tail->batch->sources.at[line->source].number;
+    number = posting_add(&tail->posting, &key, refund->points);
+    if (number < 0) {
+        return error_set(err, ERROR_INTERNAL,
+                         "the refunds of a batch do not fit: too large in sum, or out of memory");
+    }
+    return add_draw(tail, line, &back, err) != 0 ? -1
+                                                 : keep_refund(tail, refund, (size_t)number, err);
 }
 
 int tail_meter(struct tail *tail, uint32_t line, uint32_t meter, struct month month, bool is_held,
@@ -374,6 +417,36 @@ static int write_sources(const struct tail *tail, struct store *store, struct er
     return count == 0 ? 0 : store_source_touch(store, numbers, latest, count, err);
 }
 
+static int write_refunds(const struct tail *tail, struct store *store, struct error *err)
+{
+    const struct batch *batch = tail->batch;
+    struct refund_row *rows = calloc(tail->refunds.count + 1, sizeof *rows);
+    int result;
+
+    if (rows == NULL) {
+        return no_memory(err);
+    }
+    for (size_t i = 0; i < tail->refunds.count; i++) {
+        const struct tail_refund *from = &tail->refunds.at[i];
+        const struct batch_line *line = &batch->lines.at[from->line];
+
+        rows[i] = (struct refund_row){
+            .record_no = from->record_no,
+            .version = from->version,
+            .month = from->month,
+            .source_no = batch->sources.at[line->source].number,
+            .transfer_id = tail_transfer(tail, from->posted),
+            .last = from->last,
+            .points = from->points,
+            .project = line->project,
+            .klass = line->klass,
+        };
+    }
+    result = store_add_refunds(store, rows, tail->refunds.count, err);
+    free(rows);
+    return result;
+}
+
 static bool has_ended_grant(const struct catalog_project *project, struct instant now)
 {
     for (size_t i = 0; i < project->grant_count; i++) {
@@ -410,8 +483,8 @@ static int settle_expiries(const struct tail *tail, struct store *store, struct 
 int tail_write(struct tail *tail, struct store *store, struct instant now, struct error *err)
 {
     if (write_usages(tail, store, err) != 0 || write_meters(tail, store, err) != 0 ||
-        write_draws(tail, store, err) != 0 || write_limits(tail, store, err) != 0 ||
-        write_sources(tail, store, err) != 0) {
+        write_draws(tail, store, err) != 0 || write_refunds(tail, store, err) != 0 ||
+        write_limits(tail, store, err) != 0 || write_sources(tail, store, err) != 0) {
         return -1;
     }
     return settle_expiries(tail, store, now, err);

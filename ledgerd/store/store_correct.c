@@ -176,6 +176,53 @@ int store_add_refunds(struct store *store, const struct refund_row *rows, size_t
     return 0;
 }
 
+void booked_refunds_release(struct booked_refunds *refunds)
+{
+    for (size_t i = 0; i < refunds->count; i++) {
+        free(refunds->rows[i].project);
+        free(refunds->rows[i].klass);
+    }
+    free(refunds->rows);
+    *refunds = (struct booked_refunds){0};
+}
+
+int store_read_refunds(struct store *store, const int64_t *record_nos, size_t count,
+                       struct booked_refunds *refunds, struct error *err)
+{
+    struct query query;
+    struct rows rows;
+    bool failed;
+
+    query_init(&query, "SELECT record_no, project_id, class, month, last_at, "
+                       "sum(points_micro)::bigint FROM ledger.refund WHERE record_no = ANY ($1) "
+                       "AND NOT is_manual GROUP BY 1, 2, 3, 4, 5 HAVING sum(points_micro) <> 0 "
+                       "ORDER BY 1");
+    query_i64_array(&query, record_nos, count);
+    if (query_run(store, &query, &rows, NULL, err) != 0) {
+        return -1;
+    }
+    *refunds = (struct booked_refunds){
+        .rows = calloc(rows_count(&rows) + 1, sizeof *refunds->rows)};
+    failed = refunds->rows == NULL;
+    for (size_t i = 0; !failed && i < rows_count(&rows); i++) {
+        struct booked_refund *row = &refunds->rows[refunds->count++];
+
+        row->record_no = rows_i64(&rows, i, 0);
+        row->project = rows_copy(&rows, i, 1);
+        row->klass = rows_copy(&rows, i, 2);
+        row->month = rows_month(&rows, i, 3);
+        row->last = rows_instant(&rows, i, 4);
+        row->points = rows_points(&rows, i, 5);
+        failed = row->project == NULL || row->klass == NULL;
+    }
+    rows_release(&rows);
+    if (failed) {
+        booked_refunds_release(refunds);
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    }
+    return 0;
+}
+
 int store_add_move(struct store *store, const struct move_new *move, int64_t *id, struct error *err)
 {
     struct query query;

@@ -66,6 +66,25 @@ struct refund_row {
 int store_add_refunds(struct store *store, const struct refund_row *rows, size_t count,
                       struct error *err);
 
+struct booked_refund { /* what the rate card gave back of a record in one place */
+    int64_t record_no;
+    char *project;
+    char *klass;
+    struct month month;
+    struct instant last;
+    struct points points;
+};
+
+struct booked_refunds {
+    size_t count;
+    struct booked_refund *rows; /* by record */
+};
+
+/* The automatic refunds of these records, as amended. */
+int store_read_refunds(struct store *store, const int64_t *record_nos, size_t count,
+                       struct booked_refunds *refunds, struct error *err);
+void booked_refunds_release(struct booked_refunds *refunds);
+
 struct move_new {
     const char *from;
     const char *to;

@@ -57,10 +57,12 @@ static const char charge_sql[] =
     "WHEN t.credit_account THEN -t.amount_micro END ORDER BY transfer_id LIMIT 1";
 
 static const char unmoved_sql[] =
-    "SELECT format('project %s, %s, source %s: %s charges that no transfer stands for add up to %s "
-    "micro-points', project_id, month, source_no, count(*), sum(points_micro)) FROM ledger.charge "
-    "WHERE transfer_id = 0 GROUP BY project_id, month, source_no HAVING sum(points_micro) <> 0 "
-    "ORDER BY project_id, month LIMIT 1";
+    "SELECT format('project %s, %s, source %s: %s %s that no transfer stands for add up to %s "
+    "micro-points', project_id, month, source_no, count(*), what, sum(points_micro)) FROM ("
+    "SELECT 'charges' AS what, project_id, month, source_no, points_micro FROM ledger.charge "
+    "WHERE transfer_id = 0 UNION ALL SELECT 'refunds', project_id, month, source_no, points_micro "
+    "FROM ledger.refund WHERE transfer_id = 0) x GROUP BY what, project_id, month, source_no "
+    "HAVING sum(points_micro) <> 0 ORDER BY project_id, month LIMIT 1";
 
 static const char usage_sql[] =
     "SELECT format('%s, %s, source %s, class %s: the roll-up says %s (list %s) micro-points in %s "
@@ -224,7 +226,8 @@ static const char limit_sql[] =
 const struct verify_statement verify_statements[] = {
     {"transfers_have_their_entry", "every transfer was booked together with its entry", entry_sql},
     {"charges_match_transfers", "every charge transfer is the sum of its charges", charge_sql},
-    {"unmoved_charges_are_zero", "charges that moved no points add up to none", unmoved_sql},
+    {"unmoved_charges_are_zero", "charges and refunds that moved no points add up to none",
+     unmoved_sql},
     {"usage_totals_match", "every roll-up is the sum of its charges", usage_sql},
     {"limits_match", "what counts against limits is the sum of the charges in their periods",
      limit_sql},

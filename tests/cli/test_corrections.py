@@ -222,5 +222,78 @@ class RefundTest(unittest.TestCase):
         clean(self, db, tokyo("2027-06-12"))
 
 
+class AutomaticRefundTest(unittest.TestCase):
+    def book(self, **changes):
+        db = lt.create_db("refund")
+        lt.ctl(["policy", "apply", site.file_of(site.policy())], db=db, now=NOW)
+        card = site.card(refund={"node_fail": {"fraction": "1", "max_seconds": 14400},
+                                 "requeued": {"fraction": "0.5", "max_seconds": 14400}}, **changes)
+        lt.ctl(["rates", "apply", site.file_of(card)], db=db, now=NOW)
+        for project in ("h1", "h2"):
+            lt.ctl(["project", "add", project, "--share", "hpci"], db=db, now=NOW)
+        act(db, "grant", "h1", "100", "--from", tokyo("2027-06-01"), "--to", tokyo("2027-07-01"), now=NOW)
+        act(db, "grant", "h2", "100", "--from", tokyo("2027-06-01"), "--to", tokyo("2027-07-01"), now=NOW)
+        return db
+
+    def project(self, db, now):
+        balance = act(db, "balance", "h1", now=now)
+        return balance["spent"], balance["refunded"], balance["posted"]
+
+    def test_work_that_a_node_failed_comes_back_up_to_the_maximum(self):
+        db = self.book()
+        later = tokyo("2027-06-20")
+        site.import_records(db, [
+            job(1, ("2027-06-05", "10:00:00"), 3, outcome="node_fail"),       # all of 3
+            job(2, ("2027-06-05", "10:00:00"), 8, outcome="node_fail"),       # 4 of 8 hours
+            job(3, ("2027-06-05", "10:00:00"), 8, outcome="requeued"),        # half of 4 of 8
+            job(4, ("2027-06-05", "10:00:00"), 8, outcome="node_fail",
+                elapsed_seconds=3 * 3600),                                     # all of what it cost, 3
+            job(5, ("2027-06-05", "10:00:00"), 8)], now=later)
+        self.assertEqual(("30.000000", "12.000000", "82.000000"), self.project(db, later))
+        # in the entry of the charge, linked to the record
+        self.assertEqual([["1"]], lt.query(db, "SELECT count(DISTINCT entry_id) FROM ledger.transfer "
+                                               "WHERE kind IN ('charge', 'refund')"))
+        self.assertEqual("4", lt.scalar(db, "SELECT count(*) FROM ledger.refund JOIN ledger.record_identity "
+                                            "USING (record_no)"))
+        clean(self, db, later)
+        # what is left to refund by hand is what the card did not give
+        self.assertEqual("4.000000", act(db, "refund", "slurm:x", "j2", now=later)["points"])
+        refused(db, "refund", "slurm:x", "j1", now=later)
+        clean(self, db, later)
+
+    def test_it_counts_in_the_months_of_the_charge(self):
+        db = self.book()
+        record = {**job(1, ("2027-06-30", "10:00:00"), 1, outcome="node_fail"),
+                  "start": tokyo("2027-06-30", "22:00:00"), "end": tokyo("2027-07-01", "06:00:00")}
+        site.import_records(db, [record], now=tokyo("2027-07-02"))
+        rows = lt.query(db, "SELECT month, amount_micro FROM ledger.transfer WHERE kind = 'refund' ORDER BY 1")
+        self.assertEqual([["2027-06-01", "1000000"], ["2027-07-01", "3000000"]], rows)
+        # July's part was debt, June's came back to the grant that has expired
+        self.assertEqual("99.000000", act(db, "balance", "h1", now=tokyo("2027-07-02"))["expired"])
+        clean(self, db, tokyo("2027-07-02"))
+
+    def test_an_amendment_changes_the_refund_with_the_charge(self):
+        later = tokyo("2027-06-20")
+        versions = [
+            {"outcome": "node_fail", "seen": tokyo("2027-06-06")},
+            {"outcome": "completed", "seen": tokyo("2027-06-07")},
+            {"outcome": "node_fail", "project": "h2", "seen": tokyo("2027-06-08")},
+            {"outcome": "requeued", "project": "h1", "gpus": 2, "seen": tokyo("2027-06-09")}]
+        expected = [("3.000000", "3.000000"), ("3.000000", "0.000000"), ("0.000000", "0.000000"),
+                    ("6.000000", "3.000000")]
+        db = self.book()
+        for version, (spent, refunded) in zip(versions, expected):
+            site.import_records(db, [job(1, ("2027-06-05", "10:00:00"), 3, **version)], now=later)
+            self.assertEqual((spent, refunded), self.project(db, later)[:2], version)
+            clean(self, db, later)
+        # all at once and backwards, it is the same
+        db = self.book()
+        site.import_records(db, [job(1, ("2027-06-05", "10:00:00"), 3, **version) for version in reversed(versions)],
+                            now=later)
+        self.assertEqual(expected[3], self.project(db, later)[:2])
+        self.assertEqual("100.000000", act(db, "balance", "h2", now=later)["posted"])
+        clean(self, db, later)
+
+
 if __name__ == "__main__":
     unittest.main()
