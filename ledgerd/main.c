@@ -10,6 +10,8 @@
 #include "ledgerd/base/log.h"
 #include "ledgerd/base/parse.h"
 #include "ledgerd/flow/engine.h"
+#include "ledgerd/flow/expirer.h"
+#include "ledgerd/flow/sealer.h"
 #include "ledgerd/flow/session.h"
 #include "ledgerd/http/server.h"
 
@@ -164,6 +166,8 @@ int main(int argc, char **argv)
     struct options options;
     struct session session = {0};
     struct engine *engine = NULL;
+    struct expirer *expirer = NULL;
+    struct sealer *sealer = NULL;
     struct server *server = NULL;
     struct error err = {0};
     sigset_t signals;
@@ -184,6 +188,14 @@ int main(int argc, char **argv)
     if (engine == NULL) {
         goto done;
     }
+    expirer = expirer_start(conf->database_url, &err);
+    if (expirer == NULL) {
+        goto done;
+    }
+    sealer = sealer_start(conf->database_url, &err);
+    if (sealer == NULL) {
+        goto done;
+    }
     server = server_start(conf, conf->database_url, engine, &err);
     if (server == NULL) {
         goto done;
@@ -193,6 +205,8 @@ int main(int argc, char **argv)
 
 done:
     server_stop(server);
+    sealer_stop(sealer);
+    expirer_stop(expirer);
     engine_destroy(engine);
     session_close(&session);
     if (err.code != ERROR_NONE) {

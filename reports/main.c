@@ -6,6 +6,7 @@
 
 #include "ledgerd/flow/command_line.h"
 #include "ledgerd/flow/document.h"
+#include "ledgerd/flow/expire.h"
 #include "ledgerd/flow/report.h"
 #include "ledgerd/flow/session.h"
 #include "reports/output.h"
@@ -152,6 +153,7 @@ static json_t *document_gather(const struct report_kind *kind, const struct comm
     if (session_open(&options, &session, err) < 0) {
         return NULL;
     }
+    expire_for_reader(session.store, session.conf.database_url, session.now);
     json_t *document = kind->gather(session.store, line, session.now, err);
     session_close(&session);
     return document;

@@ -53,6 +53,8 @@ static const struct setting settings[] = {
     {"auth", "issuer", SETTING_NOT_YET, 0, NULL, 0, 0},
     {"auth", "audience", SETTING_NOT_YET, 0, NULL, 0, 0},
     {"auth", "unix_uids", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"checkpoint", "key", SETTING_TEXT, AT(checkpoint_key), "", 0, 0},
+    {"checkpoint", "public_key", SETTING_TEXT, AT(checkpoint_public_key), "", 0, 0},
     {"log", "level", SETTING_LEVEL, AT(log_level), "info", 0, 0},
     {"log", "format", SETTING_FORMAT, AT(log_json), "logfmt", 0, 0},
     {"slurm *", "partition.*", SETTING_CLASS, 0, NULL, 0, 0},

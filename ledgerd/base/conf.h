@@ -47,6 +47,8 @@ struct conf {
     int64_t http_max_body_bytes;
     int64_t http_idle_timeout_us;
     int64_t http_max_staleness_us;
+    char *checkpoint_key;        /* file with the private key that signs checkpoints; "" for none */
+    char *checkpoint_public_key; /* file with the key that must have signed them; "" for any */
     enum log_level log_level;
     bool log_json;
     size_t name_count;

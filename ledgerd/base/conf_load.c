@@ -94,6 +94,8 @@ void conf_release(struct conf *conf)
     free(conf->names);
     free(conf->database_url);
     free(conf->unix_path);
+    free(conf->checkpoint_key);
+    free(conf->checkpoint_public_key);
     *conf = (struct conf){0};
 }
 

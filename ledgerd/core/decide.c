@@ -10,6 +10,17 @@ static void violate(struct decide_answer *answer, enum decide_limit limit, const
     }
 }
 
+static void violate_bound(struct decide_answer *answer, const struct decide_bound *bound)
+{
+    if (answer->violated_count < DECIDE_VIOLATED_MAX) {
+        answer->violated[answer->violated_count++] = (struct decide_violation){
+            .limit = bound->limit,
+            .name = bound->name,
+            .available = bound->available,
+            .bound = bound};
+    }
+}
+
 /* The first reason stands; later ones only add the limits that they name. */
 static void refuse(struct decide_answer *answer, enum decide_reason reason)
 {
@@ -31,6 +42,20 @@ static void decide_standing(const struct decide_question *question, struct decid
     }
 }
 
+/* What it costs against what the site lets the project, or the user within it, spend. */
+static void decide_bounds(const struct decide_question *question, enum decide_limit limit,
+                          enum decide_reason reason, struct decide_answer *answer)
+{
+    for (size_t i = 0; i < question->bound_count; i++) {
+        const struct decide_bound *bound = &question->bounds[i];
+
+        if (bound->limit == limit && points_compare(question->requested, bound->available) > 0) {
+            refuse(answer, reason);
+            violate_bound(answer, bound);
+        }
+    }
+}
+
 /* What it costs against what there is. */
 static void decide_limits(const struct decide_question *question, struct decide_answer *answer)
 {
@@ -42,6 +67,8 @@ static void decide_limits(const struct decide_question *question, struct decide_
         refuse(answer, DECIDE_INSUFFICIENT_POINTS);
         violate(answer, LIMIT_PROJECT, question->project, question->balance.available);
     }
+    decide_bounds(question, LIMIT_PROJECT, DECIDE_PROJECT_LIMIT, answer);
+    decide_bounds(question, LIMIT_USER, DECIDE_USER_LIMIT, answer);
     if (question->has_share_cap &&
         points_compare(question->requested, question->share_cap_available) > 0) {
         refuse(answer, DECIDE_SHARE_CAP);

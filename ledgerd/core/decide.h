@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "ledgerd/core/balance.h"
+#include "ledgerd/core/limit.h"
 #include "ledgerd/core/points.h"
 
 /* In order of precedence: the first that applies is the decision's reason. */
@@ -28,12 +29,27 @@ enum decide_reason {
 };
 
 enum decide_limit { LIMIT_PROJECT, LIMIT_USER, LIMIT_SHARE, LIMIT_GRANT };
-enum { DECIDE_VIOLATED_MAX = 16 }; /* a limit of each kind and period, and more to come */
+enum {
+    DECIDE_BOUNDS_MAX = 2 * LIMIT_PERIODS, /* the project's and the user's, one for each period */
+    DECIDE_VIOLATED_MAX = 16,              /* the bounds, grant, project and share, and room */
+};
+
+struct decide_bound { /* a limit that the site set on spending in the period that holds `now` */
+    enum decide_limit limit; /* LIMIT_PROJECT or LIMIT_USER */
+    const char *name;        /* of the project or user; borrowed */
+    enum limit_period period;
+    struct points points;  /* what may be spent in the period */
+    struct points charged; /* in it, net */
+    struct points accrued; /* by running work, as if it were charged now */
+    struct points held;
+    struct points available; /* points - charged - accrued - held */
+};
 
 struct decide_violation {
     enum decide_limit limit;
     const char *name; /* which one: project id, user, share; borrowed from the question */
     struct points available;
+    const struct decide_bound *bound; /* the limit that the site set, or NULL; borrowed likewise */
 };
 
 struct decide_question {
@@ -49,6 +65,8 @@ struct decide_question {
     struct points requested;
     struct points overdraft;
     struct balance balance; /* before the request */
+    size_t bound_count;
+    const struct decide_bound *bounds; /* at most DECIDE_BOUNDS_MAX */
     bool has_share_cap;
     struct points share_cap_available; /* supply +- lent - spent - held of the share and year */
 };

@@ -214,6 +214,13 @@ void exact_divide_i64(struct exact *x, int64_t y)
     multiply_fraction(x, 1, y);
 }
 
+void exact_divide(struct exact *x, const struct exact *y)
+{
+    if (y->is_big || !multiply_small(x, y->denominator, y->numerator)) {
+        apply_big(x, y, mpq_div);
+    }
+}
+
 int exact_compare(const struct exact *x, const struct exact *y)
 {
     __int128 left, right;

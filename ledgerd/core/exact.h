@@ -43,7 +43,8 @@ void exact_subtract(struct exact *x, const struct exact *y); /* x -= y */
 void exact_multiply(struct exact *x, const struct exact *y);
 void exact_multiply_decimal(struct exact *x, struct decimal y);
 void exact_multiply_i64(struct exact *x, int64_t y);
-void exact_divide_i64(struct exact *x, int64_t y); /* y > 0 */
+void exact_divide_i64(struct exact *x, int64_t y);         /* y > 0 */
+void exact_divide(struct exact *x, const struct exact *y); /* y > 0; not x itself */
 int exact_compare(const struct exact *x, const struct exact *y);
 int exact_sign(const struct exact *x);
 

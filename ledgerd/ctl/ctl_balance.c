@@ -7,6 +7,7 @@
 #include "ledgerd/flow/balance_document.h"
 #include "ledgerd/flow/balance_read.h"
 #include "ledgerd/flow/document.h"
+#include "ledgerd/flow/limit.h"
 #include "ledgerd/flow/text_table.h"
 #include "ledgerd/store/store_grant.h"
 #include "ledgerd/store/store_position.h"
@@ -111,7 +112,14 @@ static int check_work(struct store *store, void *context, struct error *err)
                                                    .accrued = position.accrued,
                                                    .draw_count = position.draw_count,
                                                    .draws = position.draws};
+    if (question->project != NULL && question->project->limit_count > 0 &&
+        limit_read_sums(store, question->catalog, question->project_name, question->now,
+                        &question->limit_sums, err) < 0) {
+        store_position_release(&position);
+        return -1;
+    }
     int result = answer_write(store, checking, err);
+    store_limit_sums_release(&question->limit_sums);
     store_position_release(&position);
     return result;
 }
@@ -147,8 +155,11 @@ static void check_show(const json_t *document, struct strbuf *out)
                                                  {"held", "held", true},
                                                  {"overdraft", "overdraft", true},
                                                  {0}};
-    static const struct text_column violated[] = {
-        {"limit", "limit", false}, {"name", "name", false}, {"available", "available", true}, {0}};
+    static const struct text_column violated[] = {{"limit", "limit", false},
+                                                  {"name", "name", false},
+                                                  {"period", "period", false},
+                                                  {"available", "available", true},
+                                                  {0}};
     bool allowed = json_is_true(json_object_get(document, "allowed"));
     const char *reason = json_string_value(json_object_get(document, "reason"));
     strbuf_printf(out, "%s%s: %s\n", allowed ? "allowed" : "refused, ", allowed ? "" : reason,

@@ -8,6 +8,7 @@
 
 #include "ledgerd/ctl/verbs.h"
 #include "ledgerd/flow/document.h"
+#include "ledgerd/flow/expire.h"
 
 enum { ACTOR_BYTES = 256 };
 
@@ -78,6 +79,19 @@ static void act_fill(struct command *command, char *actor)
     };
 }
 
+/* Whoever reads or writes the book first posts what has expired until now. */
+static int expiries_post(const struct verb *verb, const struct command *command, struct error *err)
+{
+    const struct session *session = &command->session;
+    if (verb->role == STORE_DAEMON) {
+        return expire_due(session->store, session->now, err);
+    }
+    if (verb->role == STORE_REPORT) {
+        expire_for_reader(session->store, session->conf.database_url, session->now);
+    }
+    return 0;
+}
+
 static int verb_run(const struct verb *verb, struct command *command, struct error *err)
 {
     struct session_options options = {
@@ -90,7 +104,10 @@ static int verb_run(const struct verb *verb, struct command *command, struct err
         return -1;
     }
     act_fill(command, actor);
-    int result = verb->run(command, err);
+    int result = expiries_post(verb, command, err);
+    if (result == 0) {
+        result = verb->run(command, err);
+    }
     catalog_destroy(command->catalog);
     session_close(&command->session);
     return result;

@@ -10,12 +10,17 @@ extern const struct verb policy_verbs[];
 extern const struct verb rates_verbs[];
 extern const struct verb project_verbs[];
 extern const struct verb member_verbs[];
+extern const struct verb limit_verbs[];
 extern const struct verb grant_verbs[];
+extern const struct verb supply_verbs[];
+extern const struct verb transfer_verbs[];
+extern const struct verb refund_verbs[];
 extern const struct verb import_verbs[];
 extern const struct verb balance_verbs[];
 extern const struct verb explain_verbs[];
 extern const struct verb quarantine_verbs[];
 extern const struct verb verify_verbs[];
+extern const struct verb checkpoint_verbs[];
 extern const struct verb audit_verbs[];
 
 /* The verb that words[0..count) begin with, two words before one; *taken gets how many words name

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "ledgerd/flow/limit.h"
+
 enum { ANSWER_JSON_BYTES = 1000 }; /* of a usual decision: one growth of the buffer */
 
 static int share_cap_left(const struct answer_question *question, struct points *left,
@@ -16,6 +18,14 @@ static int share_cap_left(const struct answer_question *question, struct points 
                          question->project->share);
     }
     return 0;
+}
+
+static int take_bounds(const struct answer_question *question, struct answer *answer,
+                       struct error *err)
+{
+    answer->question.bounds = answer->bounds;
+    return limit_bounds(question->catalog, question->project, question->user, &question->limit_sums,
+                        question->now, answer->bounds, &answer->question.bound_count, err);
 }
 
 static int known_project(const struct answer_question *question, struct answer *answer,
@@ -43,6 +53,9 @@ static int known_project(const struct answer_question *question, struct answer *
     if (project->is_service) {
         asked->requested = POINTS_ZERO;
         return 0;
+    }
+    if (project->limit_count > 0 && take_bounds(question, answer, err) < 0) {
+        return -1;
     }
     asked->has_share_cap = true;
     return share_cap_left(question, &asked->share_cap_available, err);
@@ -79,6 +92,33 @@ static void short_detail(const struct answer *answer, const char *who, const cha
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         strbuf_add_string(out, words[i]);
     }
+}
+
+static void limit_detail(const struct answer_question *question, const struct answer *answer,
+                         enum decide_limit limit, struct strbuf *out)
+{
+    static const char *const periods[] = {[LIMIT_DAY] = "today",
+                                          [LIMIT_MONTH] = "this month",
+                                          [LIMIT_FISCAL_YEAR] = "this fiscal year",
+                                          [LIMIT_TOTAL] = "altogether"};
+    const struct decide_bound *bound = NULL;
+    char texts[3][POINTS_TEXT_BYTES];
+
+    for (size_t i = 0; bound == NULL && i < answer->decision.violated_count; i++) {
+        const struct decide_violation *violation = &answer->decision.violated[i];
+        bound = violation->limit == limit ? violation->bound : NULL;
+    }
+    if (bound == NULL) { /* the reason is not this limit's */
+        return;
+    }
+    if (limit == LIMIT_USER) {
+        strbuf_printf(out, "user %s in ", bound->name);
+    }
+    strbuf_printf(out,
+                  "project %s may spend %s points %s, of which %s are left, and %s are asked for",
+                  question->project_name, points_format(bound->points, texts[0]),
+                  periods[bound->period], points_format(bound->available, texts[1]),
+                  points_format(answer->question.requested, texts[2]));
 }
 
 void answer_write_detail(const struct answer_question *question, const struct answer *answer,
@@ -120,9 +160,13 @@ void answer_write_detail(const struct answer_question *question, const struct an
         strbuf_printf(out, "project %s has no grant that is valid now", project);
         break;
     case DECIDE_INSUFFICIENT_POINTS:
-    case DECIDE_PROJECT_LIMIT:
-    case DECIDE_USER_LIMIT:
         short_detail(answer, "project", project, answer->available, out);
+        break;
+    case DECIDE_PROJECT_LIMIT:
+        limit_detail(question, answer, LIMIT_PROJECT, out);
+        break;
+    case DECIDE_USER_LIMIT:
+        limit_detail(question, answer, LIMIT_USER, out);
         break;
     case DECIDE_SHARE_CAP:
         short_detail(answer, "share", asked->share, asked->share_cap_available, out);
@@ -153,6 +197,15 @@ static void add_points(struct strbuf *out, const char *key, struct points value)
     strbuf_add_char(out, '"');
 }
 
+static void add_bound(struct strbuf *out, const struct decide_bound *bound)
+{
+    add_text(out, "period", limit_period_text(bound->period));
+    add_points(out, "points", bound->points);
+    add_points(out, "charged", bound->charged);
+    add_points(out, "accrued", bound->accrued);
+    add_points(out, "held", bound->held);
+}
+
 static void add_violated(struct strbuf *out, const struct decide_answer *decision)
 {
     strbuf_add_string(out, ",\"violated\":[");
@@ -162,6 +215,9 @@ static void add_violated(struct strbuf *out, const struct decide_answer *decisio
                       decide_limit_text(violation->limit));
         add_text(out, "name", violation->name);
         add_points(out, "available", violation->available);
+        if (violation->bound != NULL) {
+            add_bound(out, violation->bound);
+        }
         strbuf_add_char(out, '}');
     }
     strbuf_add_char(out, ']');

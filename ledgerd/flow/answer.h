@@ -16,6 +16,7 @@
 #include "ledgerd/core/decide.h"
 #include "ledgerd/core/points.h"
 #include "ledgerd/flow/catalog.h"
+#include "ledgerd/store/store_limit.h"
 
 struct answer_question {                   /* all pointers are borrowed */
     const struct catalog *catalog;         /* its zone, policy and card are named in the decision */
@@ -27,9 +28,10 @@ struct answer_question {                   /* all pointers are borrowed */
     const char *unrated_detail; /* why it has no price; NULL if rated */
     /* The project's: the caller fills in posted, held, accrued and draws, answer_make the rest. */
     struct balance_position position;
-    bool has_share_total;       /* of the project's share in the fiscal year of `now` */
-    struct points share_supply; /* minted, +- lent */
-    struct points share_spent;  /* spent and held */
+    bool has_share_total;               /* of the project's share in the fiscal year of `now` */
+    struct points share_supply;         /* minted, +- lent */
+    struct points share_spent;          /* spent and held */
+    struct store_limit_sums limit_sums; /* of the project's limits, if it has any; borrowed */
     struct instant now;
     struct instant as_of; /* how old the knowledge is */
     bool stale;           /* that is older than allowed */
@@ -38,12 +40,13 @@ struct answer_question {                   /* all pointers are borrowed */
 struct answer {
     struct decide_question question;
     struct decide_answer decision;
-    struct balance_position position; /* of an unknown project: zeroes */
-    struct points available;          /* before the request */
+    struct balance_position position;              /* of an unknown project: zeroes */
+    struct points available;                       /* before the request */
+    struct decide_bound bounds[DECIDE_BOUNDS_MAX]; /* those in use are the question's */
 };
 
-/* Decide. A share without a total has no supply, which caps it at nothing. ERROR_INTERNAL if the
- * book's numbers overflow. */
+/* Decide. The answer points into itself and must not be moved. A share without a total has no
+ * supply, which caps it at nothing. ERROR_INTERNAL if the book's numbers overflow. */
 int answer_make(const struct answer_question *question, struct answer *answer, struct error *err);
 
 /* Append the decision as one JSON object. `decision_id` is NULL where decisions are not kept. */

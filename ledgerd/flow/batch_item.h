@@ -33,6 +33,7 @@ struct batch_slice { /* of a final record's charge */
     struct instant last;
     struct points points;
     struct points list_points;
+    struct points refund; /* what the rate card gives back of it by itself */
 };
 
 struct batch_effect { /* what a record adds to the roll-up of meters */
@@ -95,6 +96,9 @@ struct batch_item {
     int rule;
     struct points points; /* whole charge; of running work the accrual */
     struct points list_points;
+    struct month slice_month;          /* running: of its last slice, by the month rule */
+    struct points month_points;        /* running: the part of points in that month, */
+    struct points year_points;         /* and in its fiscal year */
     size_t identity_row, identity_end; /* its encoded rows, in the batch's buffers */
     size_t usage_row, usage_end;
     size_t charge_row, charge_end;       /* one a slice */

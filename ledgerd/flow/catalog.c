@@ -158,10 +158,36 @@ static int fill_edges(struct catalog_project *project, const struct catalog_rows
     return 0;
 }
 
+static int fill_limits(struct catalog_project *project, const struct catalog_rows *rows,
+                       size_t *next)
+{
+    size_t first = *next;
+
+    while (*next < rows->limit_count && strcmp(rows->limits[*next].project, project->id) == 0) {
+        (*next)++;
+    }
+    project->limits = calloc(*next - first + 1, sizeof *project->limits);
+    if (project->limits == NULL) {
+        return -1;
+    }
+    for (size_t i = first; i < *next; i++) {
+        const struct catalog_limit_row *row = &rows->limits[i];
+        struct catalog_limit *limit = &project->limits[project->limit_count++];
+
+        *limit = (struct catalog_limit){
+            .number = row->number, .period = row->period, .points = row->points};
+        limit->user = strdup(row->user);
+        if (limit->user == NULL) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static int build_projects(struct catalog *catalog, const struct catalog_rows *rows,
                           struct error *err)
 {
-    size_t member = 0, grant = 0, edge = 0;
+    size_t member = 0, grant = 0, edge = 0, limit = 0;
 
     catalog->projects = calloc(rows->project_count + 1, sizeof *catalog->projects);
     if (catalog->projects == NULL) {
@@ -172,10 +198,11 @@ static int build_projects(struct catalog *catalog, const struct catalog_rows *ro
 
         if (copy_project(project, &rows->projects[i]) != 0 ||
             fill_members(project, rows, &member) != 0 || fill_grants(project, rows, &grant) != 0 ||
-            fill_edges(project, rows, &edge) != 0) {
+            fill_edges(project, rows, &edge) != 0 || fill_limits(project, rows, &limit) != 0) {
             return out_of_memory(err);
         }
     }
+    catalog->limit_count = rows->limit_count;
     return 0;
 }
 
@@ -277,6 +304,10 @@ static void destroy_project(struct catalog_project *project)
     for (size_t i = 0; i < project->member_count; i++) {
         free(project->members[i].user);
     }
+    for (size_t i = 0; i < project->limit_count; i++) {
+        free(project->limits[i].user);
+    }
+    free(project->limits);
     free(project->id);
     free(project->name);
     free(project->share);

@@ -16,6 +16,7 @@
 #include "ledgerd/base/error.h"
 #include "ledgerd/core/balance.h"
 #include "ledgerd/core/calendar.h"
+#include "ledgerd/core/limit.h"
 #include "ledgerd/core/policy.h"
 #include "ledgerd/core/ratecard.h"
 #include "ledgerd/store/store.h"
@@ -23,6 +24,13 @@
 struct catalog_member {
     char *user;
     bool is_pi;
+};
+
+struct catalog_limit { /* on spending; see core/limit.h */
+    int32_t number;
+    char *user; /* "" for the whole project */
+    enum limit_period period;
+    struct points points;
 };
 
 struct catalog_project {
@@ -41,6 +49,8 @@ struct catalog_project {
         *edges; /* every from and to of its grants, ascending, all different: the draw segments */
     size_t member_count;
     struct catalog_member *members; /* sorted by user */
+    size_t limit_count;
+    struct catalog_limit *limits; /* sorted by user: the whole project's first */
 };
 
 struct catalog {
@@ -52,6 +62,7 @@ struct catalog {
     struct ratecards cards;
     size_t project_count;
     struct catalog_project *projects; /* sorted by id */
+    size_t limit_count;               /* of all projects */
     struct catalog_lookup *lookup;    /* opaque hashes: projects, aliases, services */
 };
 
@@ -79,6 +90,10 @@ const char *catalog_resolve_class(const struct conf *conf, const char *source, c
 /* The service that serves (source, class), or NULL. */
 const struct catalog_project *catalog_service(const struct catalog *catalog, const char *source,
                                               const char *klass);
+
+/* The limits that hold for the user alone ("": for the whole project); *count of them. */
+const struct catalog_limit *catalog_limits(const struct catalog_project *project, const char *user,
+                                           size_t *count);
 
 /* True if the user belongs to the project now. */
 bool catalog_is_member(const struct catalog_project *project, const char *user);

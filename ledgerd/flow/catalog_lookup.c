@@ -122,3 +122,26 @@ bool catalog_is_member(const struct catalog_project *project, const char *user)
     return bsearch(user, project->members, project->member_count, sizeof *project->members,
                    compare_member) != NULL;
 }
+
+const struct catalog_limit *catalog_limits(const struct catalog_project *project, const char *user,
+                                           size_t *count)
+{
+    size_t low = 0;
+    size_t high = project->limit_count;
+    size_t end;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (strcmp(project->limits[middle].user, user) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    for (end = low; end < project->limit_count && strcmp(project->limits[end].user, user) == 0;) {
+        end++;
+    }
+    *count = end - low;
+    return project->limits + low;
+}

@@ -141,6 +141,7 @@ int check_decide(const struct engine_reading *reading, const struct conf *conf,
                             : catalog_project(catalog, request->project);
     if (question->project != NULL) {
         question->position = engine_position(reading->view, question->project);
+        question->limit_sums = reading->view->limit_sums;
     }
     find_share(reading->view, question);
     find_price(catalog, conf, request, result);

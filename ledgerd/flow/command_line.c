@@ -32,6 +32,8 @@ static const char *word_type_text(enum word_type type)
     switch (type) {
     case WORD_POINTS:
         return "a number of points, such as 1000 or 0.5, with at most six decimals";
+    case WORD_SIGNED_POINTS:
+        return "a number of points of either sign, such as -1000, with at most six decimals";
     case WORD_NUMBER:
         return "a whole number above zero";
     case WORD_INSTANT:
@@ -47,14 +49,17 @@ static const char *word_type_text(enum word_type type)
     return "a text";
 }
 
-static int points_read(const char *what, const char *text, struct word *word, struct error *err)
+static int points_read(const char *what, enum word_type type, const char *text, struct word *word,
+                       struct error *err)
 {
-    enum points_result result = points_parse(text, strlen(text), &word->as.points);
+    enum points_result result = type == WORD_POINTS
+                                    ? points_parse(text, strlen(text), &word->as.points)
+                                    : points_parse_signed(text, strlen(text), &word->as.points);
     if (result == POINTS_OK) {
         return 0;
     }
     return error_set(err, ERROR_ARGUMENT, "%s: '%s' is %s: it must be %s", what, text,
-                     points_result_text(result), word_type_text(WORD_POINTS));
+                     points_result_text(result), word_type_text(type));
 }
 
 /* Check a word against its type. `what` names it in the error: "--from" or "POINTS". */
@@ -75,7 +80,8 @@ static int word_read(const char *what, enum word_type type, const char *text, st
         }
         break;
     case WORD_POINTS:
-        if (points_read(what, text, word, err) < 0) {
+    case WORD_SIGNED_POINTS:
+        if (points_read(what, type, text, word, err) < 0) {
             return -1;
         }
         break;

@@ -26,13 +26,14 @@ enum {
 };
 
 enum word_type {
-    WORD_FLAG,    /* an option without a value */
-    WORD_TEXT,    /* anything but the empty string */
-    WORD_POINTS,  /* "12.5", not negative */
-    WORD_NUMBER,  /* 1, 2, … */
-    WORD_INSTANT, /* RFC 3339 with offset */
-    WORD_MONTH,   /* 2027-06 */
-    WORD_YEAR,    /* 2027 */
+    WORD_FLAG,          /* an option without a value */
+    WORD_TEXT,          /* anything but the empty string */
+    WORD_POINTS,        /* "12.5", not negative */
+    WORD_SIGNED_POINTS, /* "-12.5" too */
+    WORD_NUMBER,        /* 1, 2, … */
+    WORD_INSTANT,       /* RFC 3339 with offset */
+    WORD_MONTH,         /* 2027-06 */
+    WORD_YEAR,          /* 2027 */
 };
 
 struct argument_spec { /* positional; ended by a NULL name */

@@ -12,6 +12,7 @@
 #include "ledgerd/base/current.h"
 #include "ledgerd/base/log.h"
 #include "ledgerd/flow/engine_view.h"
+#include "ledgerd/flow/limit.h"
 
 enum { ENGINE_RETRY_US = 500 * 1000 }; /* pause after a failed look, before the next */
 
@@ -44,6 +45,7 @@ struct engine_look {
     struct store_positions changes;
     struct store_share_total *shares;
     size_t share_count;
+    struct store_limit_sums limit_sums;
     bool is_news;
 };
 
@@ -54,6 +56,7 @@ static void look_release(struct engine_look *look)
     }
     store_positions_release(&look->changes);
     free(look->shares);
+    store_limit_sums_release(&look->limit_sums);
     *look = (struct engine_look){.engine = look->engine};
 }
 
@@ -78,7 +81,21 @@ static int look_at_catalog(struct store *store, struct engine_look *look, struct
     return look->catalog->catalog == NULL ? -1 : 0;
 }
 
-/* The work of the refresher's transaction: versions, catalog, positions, shares. */
+/* Whatever moves the sums of a limit touches the position of its project. */
+static int look_at_limits(struct store *store, const struct catalog *catalog,
+                          struct engine_look *look, struct error *err)
+{
+    if (catalog->limit_count == 0 || (look->catalog == NULL && look->changes.count == 0)) {
+        return 0;
+    }
+    if (limit_read_sums(store, catalog, NULL, clock_now(), &look->limit_sums, err) != 0) {
+        return -1;
+    }
+    look->is_news = look->is_news || !engine_view_has_sums(look->engine->owner, &look->limit_sums);
+    return 0;
+}
+
+/* The work of the refresher's transaction: versions, catalog, positions, limits, shares. */
 static int look_at_book(struct store *store, void *context, struct error *err)
 {
     struct engine_look *look = context;
@@ -90,12 +107,15 @@ static int look_at_book(struct store *store, void *context, struct error *err)
                              err) != 0) {
         return -1;
     }
+    const struct catalog *catalog = look->catalog != NULL ? look->catalog->catalog
+                                                          : engine->owner->view.catalog;
     look->is_news = look->catalog != NULL || !engine_view_has(engine->owner, &look->changes);
+    if (look_at_limits(store, catalog, look, err) != 0) {
+        return -1;
+    }
     if (!look->is_news) {
         return 0;
     }
-    const struct catalog *catalog = look->catalog != NULL ? look->catalog->catalog
-                                                          : engine->owner->view.catalog;
     return store_read_share_totals(store, catalog->calendar.fiscal_month, &look->shares,
                                    &look->share_count, err);
 }
@@ -111,6 +131,8 @@ static int publish(struct engine *engine, struct engine_look *look, struct error
     if (owner == NULL) {
         return error_set(err, ERROR_INTERNAL, "engine: out of memory");
     }
+    owner->view.limit_sums = look->limit_sums; /* read whenever there is news */
+    look->limit_sums = (struct store_limit_sums){0};
     engine->owner = owner;
     current_replace(&engine->current, owner);
     engine_view_destroy(old);

@@ -17,6 +17,7 @@
 #include "ledgerd/core/balance.h"
 #include "ledgerd/core/points.h"
 #include "ledgerd/flow/catalog.h"
+#include "ledgerd/store/store_limit.h"
 
 enum { ENGINE_REFRESH_US = 250 * 1000 }; /* a commit elsewhere must show within a second */
 
@@ -41,6 +42,7 @@ struct engine_view { /* read-only */
     const struct engine_position *positions; /* one for each of catalog->projects, in its order */
     size_t share_count;
     const struct engine_share *shares;
+    struct store_limit_sums limit_sums; /* what counts against the catalog's limits */
 };
 
 struct engine_reading { /* a view in use, between engine_enter and engine_leave */

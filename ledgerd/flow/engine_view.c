@@ -128,6 +128,7 @@ void engine_view_destroy(struct engine_view_owner *owner)
     }
     free(owner->positions);
     free(owner->shares);
+    store_limit_sums_release(&owner->view.limit_sums);
     engine_catalog_return(owner->catalog);
     free(owner);
 }
@@ -158,6 +159,29 @@ bool engine_view_has(const struct engine_view_owner *owner, const struct store_p
                                                                 changes->positions[i].project);
         if (project == NULL || !position_equal(&owner->positions[project_index(catalog, project)],
                                                &changes->positions[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool sum_equal(const struct store_limit_sum *a, const struct store_limit_sum *b)
+{
+    return a->limit_no == b->limit_no && a->since == b->since &&
+           a->charged.micro == b->charged.micro && a->accrued.micro == b->accrued.micro &&
+           a->held.micro == b->held.micro;
+}
+
+bool engine_view_has_sums(const struct engine_view_owner *owner,
+                          const struct store_limit_sums *sums)
+{
+    const struct store_limit_sums *known = owner != NULL ? &owner->view.limit_sums : NULL;
+
+    if (known == NULL || known->count != sums->count) {
+        return false;
+    }
+    for (size_t i = 0; i < sums->count; i++) {
+        if (!sum_equal(&known->sums[i], &sums->sums[i])) {
             return false;
         }
     }

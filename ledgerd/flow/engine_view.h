@@ -34,5 +34,7 @@ void engine_view_destroy(struct engine_view_owner *owner); /* accepts NULL */
 
 /* True if `changes` say nothing that the view does not have already. */
 bool engine_view_has(const struct engine_view_owner *owner, const struct store_positions *changes);
+bool engine_view_has_sums(const struct engine_view_owner *owner,
+                          const struct store_limit_sums *sums);
 
 #endif

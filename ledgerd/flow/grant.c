@@ -8,6 +8,7 @@
 
 #include "ledgerd/core/usage.h"
 #include "ledgerd/flow/catalog.h"
+#include "ledgerd/flow/expire.h"
 #include "ledgerd/flow/grant_draw.h"
 #include "ledgerd/flow/grant_info.h"
 #include "ledgerd/flow/grant_pool.h"
@@ -270,7 +271,9 @@ static int make_new(struct store *store, struct making *making, struct error *er
     making->policy = policy_for_acts(making->catalog, making->request->act.now, err);
     if (making->policy == NULL || settle_project(making, err) != 0 ||
         settle_validity(making, err) != 0 || settle_pool(store, making, err) != 0 ||
-        book_grant(store, making, &id, err) != 0) {
+        book_grant(store, making, &id, err) != 0 ||
+        expire_project(store, making->catalog, making->project->id, making->request->act.now,
+                       err) != 0) {
         return -1;
     }
     return grant_info_read(store, id, making->request->act.now, &making->result->grant, err);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ledgerd/flow/catalog.h"
+#include "ledgerd/flow/expire.h"
 #include "ledgerd/flow/grant.h"
 #include "ledgerd/flow/grant_draw.h"
 #include "ledgerd/flow/grant_info.h"
@@ -39,6 +40,8 @@ static int finish(struct store *store, struct changing *changing, struct error *
     struct pool pool;
 
     if (policy == NULL ||
+        expire_project(store, changing->catalog, changing->grant.project, changing->act->now,
+                       err) != 0 ||
         grant_info_read(store, changing->id, changing->act->now, &result->grant, err) != 0 ||
         pool_read(store, policy, result->grant.share, result->grant.fiscal_year, &pool, err) != 0) {
         return -1;

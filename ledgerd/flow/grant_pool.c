@@ -16,7 +16,8 @@ static int set_limit(const struct policy *policy, struct pool *pool, struct erro
     exact_multiply_decimal(&limit, share != NULL ? share->overgrant : DECIMAL_ONE);
     result = exact_round(&limit, down, &pool->limit);
     exact_release(&limit);
-    if (result != POINTS_OK || points_subtract(pool->limit, pool->net, &pool->left) != POINTS_OK) {
+    if (result != POINTS_OK || points_subtract(pool->limit, pool->net, &pool->left) != POINTS_OK ||
+        points_subtract(pool->left, pool->lapsed, &pool->left) != POINTS_OK) {
         return error_set_reason(err, ERROR_REFUSED, "overflow", "the sums of pool %s/%d do not fit",
                                 pool->share, pool->fiscal_year);
     }
@@ -31,8 +32,11 @@ int pool_read(struct store *store, const struct policy *policy, const char *shar
     if (store_read_pool(store, share, fiscal_year, &sums, err) != 0) {
         return -1;
     }
-    *pool = (struct pool){
-        .share = share, .fiscal_year = fiscal_year, .supply = sums.supply, .net = sums.net};
+    *pool = (struct pool){.share = share,
+                          .fiscal_year = fiscal_year,
+                          .supply = sums.supply,
+                          .net = sums.net,
+                          .lapsed = sums.lapsed};
     return set_limit(policy, pool, err);
 }
 

@@ -13,7 +13,9 @@ struct pool { /* of one share and fiscal year */
     struct points supply; /* minted, plus or minus what was lent */
     struct points limit;  /* supply x overgrant: the most that may be granted, net */
     struct points net;    /* granted, net of revocations */
-    struct points left; /* limit - net; negative once a factor was lowered below what is granted */
+    struct points lapsed; /* gone at the end of its year */
+    struct points
+        left; /* limit - net - lapsed; negative once a factor was lowered below what is granted */
 };
 
 /* Read it as the policy's over-grant factor for that share says (1 for a share that the policy does

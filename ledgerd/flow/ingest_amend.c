@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledgerd/flow/ingest_refund.h"
 #include "ledgerd/flow/meter_use.h"
 #include "ledgerd/store/store_lookup.h"
 
@@ -250,7 +251,7 @@ static int add_difference(struct amending *amending, const struct place *place,
     if (points_add(verdict->points, slice->points, &verdict->points) != POINTS_OK) {
         return error_set(err, ERROR_INTERNAL, "the difference of an amendment does not fit");
     }
-    return tail_charge(amending->tail, line, slice, &row->posted, err);
+    return tail_charge(amending->tail, line, place->user, slice, &row->posted, err);
 }
 
 /* now - booked, in place. */
@@ -357,6 +358,30 @@ static int amend(struct amending *amending, size_t i, struct error *err)
     return added > 0 ? 0 : charge_nothing(amending, &place, err);
 }
 
+/* --- refunds --------------------------------------------------------------------------------- */
+
+/* What the rate card gives back of the new versions, less what it gave of the booked ones. */
+static int amend_refunds(struct amending *amending, struct store *store, struct error *err)
+{
+    size_t count = amending->amendments->chains.count;
+    struct refund_amended *amended = calloc(count + 1, sizeof *amended);
+    int result;
+
+    if (amended == NULL) {
+        return no_memory(err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct chain *chain = chain_at(amending, i);
+
+        amended[i] = (struct refund_amended){.record_no = chain->booked.record_no,
+                                             .version = chain->booked.version + 1,
+                                             .item = chain->final};
+    }
+    result = refunds_amend(amending->tail, store, amended, count, err);
+    free(amended);
+    return result;
+}
+
 /* --- meters -------------------------------------------------------------------------------------
  */
 
@@ -424,6 +449,9 @@ int amendments_make(struct amendments *amendments, struct judgement *judgement, 
         if (amend(&amending, i, err) != 0) {
             goto done;
         }
+    }
+    if (amend_refunds(&amending, store, err) != 0) {
+        goto done;
     }
     result = store_lookup_records(store, amending.versions, amendments->chains.count,
                                   take_back_meters, &amending, err);

@@ -72,6 +72,9 @@ static size_t collect_running(struct poster *poster, struct accrual *put)
             .end = item->end,
             .points = item->points,
             .list_points = item->list_points,
+            .month = item->slice_month,
+            .month_points = item->month_points,
+            .year_points = item->year_points,
             .card_no = item->card_no,
             .record = item->record,
         };

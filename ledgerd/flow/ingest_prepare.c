@@ -6,6 +6,7 @@
 
 #include "ledgerd/core/policy.h"
 #include "ledgerd/core/rate.h"
+#include "ledgerd/core/rate_refund.h"
 #include "ledgerd/flow/ingest_hash.h"
 #include "ledgerd/flow/ingest_judge.h"
 #include "ledgerd/flow/meter_use.h"
@@ -347,7 +348,9 @@ static void take_slices(struct prepare *prepare, const struct usage_record *reco
                         struct batch *batch, struct batch_item *to)
 {
     const struct charge *charge = &prepare->charge;
+    struct points refunds[CHARGE_SLICES_MAX + 1];
 
+    rate_refund(record, charge, refunds);
     to->slice = (uint32_t)batch->slices.count;
     to->charge_row = batch->charges.length;
     for (size_t i = 0; i < charge->slice_count; i++) {
@@ -357,7 +360,8 @@ static void take_slices(struct prepare *prepare, const struct usage_record *reco
         if (slice == NULL) {
             return;
         }
-        *slice = (struct batch_slice){from->month, from->last, from->points, from->list_points};
+        *slice = (struct batch_slice){from->month, from->last, from->points, from->list_points,
+                                      refunds[i]};
         batch_month(batch, from->month);
         copy_add_charge(&batch->charges, &(struct copy_charge){
                                              .month = from->month,
@@ -399,6 +403,27 @@ static int take_final(struct prepare *prepare, const struct usage_record *record
     return 0;
 }
 
+/* The parts of an accrual that belong where it would be charged last. They are within the whole,
+ * which was checked. */
+static void take_parts(const struct prepare *prepare, struct batch_item *to)
+{
+    const struct calendar *calendar = &prepare->catalog->calendar;
+    const struct charge *charge = &prepare->charge;
+
+    to->slice_month = charge->slices[charge->slice_count - 1].month;
+    for (size_t i = 0; i < charge->slice_count; i++) {
+        const struct charge_slice *slice = &charge->slices[i];
+
+        if (slice->month.number == to->slice_month.number) {
+            to->month_points.micro += slice->points.micro;
+        }
+        if (calendar_fiscal_year_of_month(calendar, slice->month) ==
+            calendar_fiscal_year_of_month(calendar, to->slice_month)) {
+            to->year_points.micro += slice->points.micro;
+        }
+    }
+}
+
 /* An accrual's record is kept in the source's names, so that it can be read again. */
 static void take_running(struct prepare *prepare, const struct usage_record *record,
                          const char *project, const char *klass, struct batch *batch,
@@ -406,6 +431,7 @@ static void take_running(struct prepare *prepare, const struct usage_record *rec
 {
     struct usage_record shown = *record;
 
+    take_parts(prepare, to);
     shown.project = project;
     shown.klass = klass;
     if (!to->has_seen) {

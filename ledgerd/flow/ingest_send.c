@@ -32,11 +32,21 @@ static int reserve(struct poster *poster, struct error *err)
 }
 
 /* Add a new record's charges to the tail. */
-static int add_charges(struct poster *poster, const struct batch_item *item, struct error *err)
+static int add_charges(struct poster *poster, const struct batch_item *item, int64_t record_no,
+                       struct error *err)
 {
     for (uint32_t i = item->slice; i < item->slice + item->slice_count; i++) {
-        if (tail_charge(&poster->tail, item->line, &poster->batch->slices.at[i],
-                        &poster->posted.at[i], err) != 0) {
+        const struct batch_slice *slice = &poster->batch->slices.at[i];
+        struct tail_refund refund = {.line = item->line,
+                                     .month = slice->month,
+                                     .last = slice->last,
+                                     .points = slice->refund,
+                                     .record_no = record_no,
+                                     .version = 1};
+
+        if (tail_charge(&poster->tail, item->line, item->user, slice, &poster->posted.at[i], err) !=
+                0 ||
+            (!points_is_zero(slice->refund) && tail_refund(&poster->tail, &refund, err) != 0)) {
             return -1;
         }
     }
@@ -100,7 +110,7 @@ int poster_add_up(struct poster *poster, const struct catalog *now, struct error
             poster->judgement.verdicts.at[i].points = item->points;
             if (store_next_record(poster->store, &poster->record_numbers, &booking->record_no,
                                   err) != 0 ||
-                add_charges(poster, item, err) != 0) {
+                add_charges(poster, item, booking->record_no, err) != 0) {
                 return -1;
             }
         }

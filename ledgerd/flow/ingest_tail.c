@@ -5,8 +5,11 @@
 #include <string.h>
 
 #include "ledgerd/core/balance.h"
+#include "ledgerd/flow/expire.h"
 #include "ledgerd/flow/meter_use.h"
 #include "ledgerd/store/store_batch.h"
+#include "ledgerd/store/store_correct.h"
+#include "ledgerd/store/store_limit.h"
 
 static int no_memory(struct error *err)
 {
@@ -19,6 +22,8 @@ void tail_release(struct tail *tail)
     tally_release(&tail->usages);
     tally_release(&tail->meters);
     tally_release(&tail->draws);
+    tally_release(&tail->limits);
+    free(tail->refunds.at);
     free(tail->transfers);
     free(tail->lines);
     free(tail->latest);
@@ -54,6 +59,8 @@ int tail_begin(struct tail *tail, struct batch *batch, const struct catalog *cat
     tally_clear(&tail->usages);
     tally_clear(&tail->meters);
     tally_clear(&tail->draws);
+    tally_clear(&tail->limits);
+    tail->refunds.count = 0;
     tail->catalog = catalog;
     tail->line_count = 0;
     tail->total = POINTS_ZERO;
@@ -89,8 +96,43 @@ static int add_draw(struct tail *tail, const struct batch_line *line,
     return 0;
 }
 
-int tail_charge(struct tail *tail, uint32_t line_number, const struct batch_slice *slice,
-                size_t *posted, struct error *err)
+/* The charge counts against the limits of the whole project or of the user within it. */
+static int add_uses(struct tail *tail, const struct catalog_project *project, const char *user,
+                    const struct batch_slice *slice, struct error *err)
+{
+    size_t count;
+    const struct catalog_limit *limits = catalog_limits(project, user, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        int32_t since = limit_since(limits[i].period, &tail->catalog->calendar, slice->month,
+                                    slice->last);
+        struct tally_row *row = tally_row(&tail->limits, (uint64_t)limits[i].number,
+                                          (uint64_t)since);
+
+        if (row == NULL) {
+            return no_memory(err);
+        }
+        row->sums[0] += slice->points.micro;
+    }
+    return 0;
+}
+
+static int add_limits(struct tail *tail, const struct batch_line *line, const char *user,
+                      const struct batch_slice *slice, struct error *err)
+{
+    const struct catalog_project *project = &tail->catalog->projects[line->owner];
+
+    if (project->limit_count == 0) {
+        return 0;
+    }
+    if (*user != '\0' && add_uses(tail, project, user, slice, err) != 0) {
+        return -1;
+    }
+    return add_uses(tail, project, "", slice, err);
+}
+
+int tail_charge(struct tail *tail, uint32_t line_number, const char *user,
+                const struct batch_slice *slice, size_t *posted, struct error *err)
 {
     struct batch_line *line = &tail->batch->lines.at[line_number];
     struct posting_key key = {.month = slice->month, .kind = TRANSFER_CHARGE};
@@ -114,7 +156,47 @@ int tail_charge(struct tail *tail, uint32_t line_number, const struct batch_slic
     usage->sums[1] += slice->list_points.micro;
     usage->sums[2]++;
     *posted = (size_t)number;
-    return add_draw(tail, line, slice, err);
+    return add_draw(tail, line, slice, err) != 0 ? -1 : add_limits(tail, line, user, slice, err);
+}
+
+static int keep_refund(struct tail *tail, const struct tail_refund *refund, size_t posted,
+                       struct error *err)
+{
+    if (tail->refunds.count == tail->refunds.capacity) {
+        size_t capacity = tail->refunds.capacity * 2 + 64;
+        struct tail_refund *grown = realloc(tail->refunds.at, capacity * sizeof *grown);
+
+        if (grown == NULL) {
+            return no_memory(err);
+        }
+        tail->refunds.at = grown;
+        tail->refunds.capacity = capacity;
+    }
+    tail->refunds.at[tail->refunds.count] = *refund;
+    tail->refunds.at[tail->refunds.count++].posted = posted;
+    return 0;
+}
+
+int tail_refund(struct tail *tail, const struct tail_refund *refund, struct error *err)
+{
+    struct batch_line *line = &tail->batch->lines.at[refund->line];
+    struct posting_key key = {.month = refund->month, .kind = TRANSFER_REFUND};
+    struct batch_slice back = {.last = refund->last, .points = {-refund->points.micro}};
+    ptrdiff_t number;
+
+    if (line->debit_account == 0 && resolve_line(tail, line, err) != 0) {
+        return -1;
+    }
+    key.debit_account = line->credit_account;
+    key.credit_account = line->debit_account;
+    key.source = tail->batch->sources.at[line->source].number;
+    number = posting_add(&tail->posting, &key, refund->points);
+    if (number < 0) {
+        return error_set(err, ERROR_INTERNAL,
+                         "the refunds of a batch do not fit: too large in sum, or out of memory");
+    }
+    return add_draw(tail, line, &back, err) != 0 ? -1
+                                                 : keep_refund(tail, refund, (size_t)number, err);
 }
 
 int tail_meter(struct tail *tail, uint32_t line, uint32_t meter, struct month month, bool is_held,
@@ -296,6 +378,32 @@ static int write_draws(const struct tail *tail, struct store *store, struct erro
     return result;
 }
 
+static int write_limits(const struct tail *tail, struct store *store, struct error *err)
+{
+    struct store_limit_use *rows = calloc(tail->limits.count + 1, sizeof *rows);
+    int result;
+
+    if (rows == NULL) {
+        return no_memory(err);
+    }
+    for (size_t i = 0; i < tail->limits.count; i++) {
+        const struct tally_row *from = &tail->limits.rows[i];
+
+        if (!fits_i64(from->sums[0])) {
+            free(rows);
+            return error_set(err, ERROR_INTERNAL, "the charges of a batch do not fit");
+        }
+        rows[i] = (struct store_limit_use){
+            .limit_no = (int32_t)from->a,
+            .since = (int32_t)from->b,
+            .points = {(int64_t)from->sums[0]},
+        };
+    }
+    result = store_limit_add(store, rows, tail->limits.count, err);
+    free(rows);
+    return result;
+}
+
 static int write_sources(const struct tail *tail, struct store *store, struct error *err)
 {
     const struct batch *batch = tail->batch;
@@ -312,6 +420,69 @@ static int write_sources(const struct tail *tail, struct store *store, struct er
     return count == 0 ? 0 : store_source_touch(store, numbers, latest, count, err);
 }
 
+static int write_refunds(const struct tail *tail, struct store *store, struct error *err)
+{
+    const struct batch *batch = tail->batch;
+    struct refund_row *rows = calloc(tail->refunds.count + 1, sizeof *rows);
+    int result;
+
+    if (rows == NULL) {
+        return no_memory(err);
+    }
+    for (size_t i = 0; i < tail->refunds.count; i++) {
+        const struct tail_refund *from = &tail->refunds.at[i];
+        const struct batch_line *line = &batch->lines.at[from->line];
+
+        rows[i] = (struct refund_row){
+            .record_no = from->record_no,
+            .version = from->version,
+            .month = from->month,
+            .source_no = batch->sources.at[line->source].number,
+            .transfer_id = tail_transfer(tail, from->posted),
+            .last = from->last,
+            .points = from->points,
+            .project = line->project,
+            .klass = line->klass,
+        };
+    }
+    result = store_add_refunds(store, rows, tail->refunds.count, err);
+    free(rows);
+    return result;
+}
+
+static bool has_ended_grant(const struct catalog_project *project, struct instant now)
+{
+    for (size_t i = 0; i < project->grant_count; i++) {
+        if (instant_compare(project->grants[i].to, now) <= 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Charges for time before a grant's end take their part of its expiry back. */
+static int settle_expiries(const struct tail *tail, struct store *store, struct instant now,
+                           struct error *err)
+{
+    const struct catalog *catalog = tail->catalog;
+    bool *is_settled = calloc(catalog->project_count + 1, sizeof *is_settled);
+    int result = 0;
+
+    if (is_settled == NULL) {
+        return no_memory(err);
+    }
+    for (size_t i = 0; i < tail->draws.count && result == 0; i++) {
+        const struct catalog_project *project = &catalog->projects[tail->draws.rows[i].a];
+
+        if (!is_settled[project - catalog->projects] && has_ended_grant(project, now)) {
+            is_settled[project - catalog->projects] = true;
+            result = expire_project(store, catalog, project->id, now, err);
+        }
+    }
+    free(is_settled);
+    return result;
+}
+
 int tail_write(struct tail *tail, struct store *store, struct instant now, struct error *err)
 {
     struct post_entry entry = {
@@ -319,8 +490,9 @@ int tail_write(struct tail *tail, struct store *store, struct instant now, struc
 
     if ((entry.line_count > 0 && store_post_entry(store, &entry, NULL, err) != 0) ||
         write_usages(tail, store, err) != 0 || write_meters(tail, store, err) != 0 ||
-        write_draws(tail, store, err) != 0) {
+        write_draws(tail, store, err) != 0 || write_refunds(tail, store, err) != 0 ||
+        write_limits(tail, store, err) != 0 || write_sources(tail, store, err) != 0) {
         return -1;
     }
-    return write_sources(tail, store, err);
+    return settle_expiries(tail, store, now, err);
 }

@@ -17,6 +17,16 @@
 #include "ledgerd/store/store.h"
 #include "ledgerd/store/store_post.h"
 
+struct tail_refund { /* a row of ledger.refund, but for its transfer */
+    uint32_t line;
+    struct month month;
+    struct instant last;
+    struct points points; /* negative where an amendment takes one back */
+    size_t posted;
+    int64_t record_no;
+    int version;
+};
+
 struct tail {               /* a zeroed one is empty */
     struct batch *batch;    /* whose lines and names it uses */
     struct posting posting; /* transfers */
@@ -24,9 +34,11 @@ struct tail {               /* a zeroed one is empty */
     size_t transfer_capacity;
     struct post_line *lines; /* the transfers themselves */
     size_t line_count;
-    struct tally usages;           /* (month, line) -> points, list points, charges */
-    struct tally meters;           /* (line and meter, month and is_held) -> amount */
-    struct tally draws;            /* (owner, since) -> points */
+    struct tally usages; /* (month, line) -> points, list points, charges */
+    struct tally meters; /* (line and meter, month and is_held) -> amount */
+    struct tally draws;  /* (owner, since) -> points */
+    struct tally limits; /* (limit, since) -> points */
+    BATCH_LIST(struct tail_refund) refunds;
     const struct catalog *catalog; /* as of now, under the booking lock; borrowed */
     struct instant *latest;        /* of each source, what was booked last; INSTANT_NONE */
     size_t latest_capacity;
@@ -40,10 +52,14 @@ void tail_release(struct tail *tail);
 int tail_begin(struct tail *tail, struct batch *batch, const struct catalog *catalog,
                struct error *err);
 
-/* Add a charge of a line.  *posted gets the number that tail_transfer takes once transfers are
- * posted. */
-int tail_charge(struct tail *tail, uint32_t line, const struct batch_slice *slice, size_t *posted,
-                struct error *err);
+/* Add a charge of a line to its user.  *posted gets the number that tail_transfer takes once
+ * transfers are posted. */
+int tail_charge(struct tail *tail, uint32_t line, const char *user, const struct batch_slice *slice,
+                size_t *posted, struct error *err);
+
+/* Add a refund that the rate card gives; all but `posted` is set by the caller. It draws back from
+ * the grants that its slice is drawn from. */
+int tail_refund(struct tail *tail, const struct tail_refund *refund, struct error *err);
 
 /* Add to the roll-up of meters, and to what is known of the source. */
 int tail_meter(struct tail *tail, uint32_t line, uint32_t meter, struct month month, bool is_held,

@@ -22,6 +22,7 @@ int report_cells_sum(const struct report_share_row *row, size_t from, size_t to,
         result |= points_sum(&total.spent, cell->spent);
         result |= points_sum(&total.accrued, cell->accrued);
         result |= hours_add(&total.nominal, cell->nominal);
+        result |= hours_add(&total.available, cell->available);
         result |= hours_add(&total.offered, cell->offered);
         result |= hours_add(&total.granted_hours, cell->granted_hours);
         result |= hours_add(&total.used, cell->used);
@@ -54,7 +55,7 @@ static json_t *gpu_hours_document(const struct report_cell *cell)
         return NULL;
     }
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "nominal",
-                     hours_document(cell->nominal), "available", hours_document(cell->nominal),
+                     hours_document(cell->nominal), "available", hours_document(cell->available),
                      "offered", hours_document(cell->offered), "granted",
                      hours_document(cell->granted_hours), "used", hours_document(cell->used),
                      "service", hours_document(cell->service), "utilisation",

@@ -20,13 +20,14 @@
 
 enum { REPORT_MONTHS_MAX = 12 };
 
-struct report_cell {       /* one share in one month, or the sum of several */
-    struct points granted; /* net of what was revoked */
-    struct points lent;    /* from other shares, negative if to them */
-    struct points spent;   /* net of refunds; tokens served by services are in it */
-    struct points accrued; /* cost so far of running work, in the current month alone */
-    struct hours nominal;  /* of the whole machine, as is available */
-    struct hours offered;  /* the share's part, +- lending */
+struct report_cell {        /* one share in one month, or the sum of several */
+    struct points granted;  /* net of what was revoked */
+    struct points lent;     /* from other shares, negative if to them */
+    struct points spent;    /* net of refunds; tokens served by services are in it */
+    struct points accrued;  /* cost so far of running work, in the current month alone */
+    struct hours nominal;   /* of the whole machine */
+    struct hours available; /* the same with adjusted supply */
+    struct hours offered;   /* the share's part, +- lending */
     struct hours granted_hours;
     struct hours used;    /* by the share's own jobs */
     struct hours service; /* by services on its behalf */

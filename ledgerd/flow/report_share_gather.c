@@ -22,6 +22,7 @@ struct gathering {
     char supply_id[POLICY_NAME_BYTES];     /* entry whose rows are being read */
     struct exact entry[REPORT_MONTHS_MAX]; /* its device hours by month */
     struct exact nominal[REPORT_MONTHS_MAX];
+    struct exact available[REPORT_MONTHS_MAX]; /* nominal as adjusted */
     struct exact offered[SHARES_MAX][REPORT_MONTHS_MAX];
     struct exact capacity;    /* GPU hours of the fiscal year's entries */
     struct points gpu_minted; /* points minted for them */
@@ -88,6 +89,11 @@ static int supply_entry_begin(struct gathering *g, const struct report_supply *r
         exact_multiply_i64(&g->entry[m], to.us > from.us ? to.us - from.us : 0);
         exact_divide_i64(&g->entry[m], row->to.us - row->from.us);
         exact_add(&g->nominal[m], &g->entry[m]);
+        if (row->minted.micro > 0) { /* what was not delivered is spread like the rest */
+            exact_multiply_i64(&g->entry[m], row->minted.micro + row->adjusted.micro);
+            exact_divide_i64(&g->entry[m], row->minted.micro);
+        }
+        exact_add(&g->available[m], &g->entry[m]);
     }
     exact_release(&whole);
     return add(&g->gpu_minted, row->minted, err);
@@ -135,7 +141,8 @@ static int move_take(void *context, const struct report_share_move *row, struct 
         bool is_spent = strcmp(row->kind, "charge") == 0 || strcmp(row->kind, "refund") == 0;
         return is_spent ? add(&cell->spent, back, err) : 0;
     }
-    if (strcmp(row->kind, "grant") == 0 || strcmp(row->kind, "revoke") == 0) {
+    if (strcmp(row->kind, "grant") == 0 || strcmp(row->kind, "revoke") == 0 ||
+        strcmp(row->kind, "move") == 0) { /* a transfer across shares moves grants with the loan */
         return add(&cell->granted, back, err);
     }
     return strcmp(row->kind, "lend") == 0 ? add(&cell->lent, row->points, err) : 0;
@@ -292,6 +299,7 @@ static int running_add(struct running *running, const struct exact *more, struct
 
 struct running_cells {
     struct running nominal;
+    struct running available;
     struct running offered;
     struct running granted;
     struct running used;
@@ -305,6 +313,7 @@ static int cell_round(const struct gathering *g, size_t s, size_t m, struct runn
     int result = 0;
     exact_init(&hours);
     result |= running_add(&so_far->nominal, &g->nominal[m], &cell->nominal);
+    result |= running_add(&so_far->available, &g->available[m], &cell->available);
     points_to_hours(g, cell->lent, &hours);
     exact_add(&hours, &g->offered[s][m]);
     result |= running_add(&so_far->offered, &hours, &cell->offered);
@@ -320,7 +329,8 @@ static int cell_round(const struct gathering *g, size_t s, size_t m, struct runn
 static int share_round(const struct gathering *g, size_t s, struct error *err)
 {
     struct running_cells so_far = {0};
-    struct running *all[] = {&so_far.nominal, &so_far.offered, &so_far.granted, &so_far.used};
+    struct running *all[] = {&so_far.nominal, &so_far.available, &so_far.offered, &so_far.granted,
+                             &so_far.used};
     size_t count = sizeof all / sizeof all[0];
     int result = 0;
     for (size_t i = 0; i < count; i++) {
@@ -375,6 +385,7 @@ static void exacts_init(struct gathering *g)
     for (size_t m = 0; m < REPORT_MONTHS_MAX; m++) {
         exact_init(&g->entry[m]);
         exact_init(&g->nominal[m]);
+        exact_init(&g->available[m]);
         for (size_t s = 0; s < SHARES_MAX; s++) {
             exact_init(&g->offered[s][m]);
         }
@@ -387,6 +398,7 @@ static void gathering_destroy(struct gathering *g)
     for (size_t m = 0; m < REPORT_MONTHS_MAX; m++) {
         exact_release(&g->entry[m]);
         exact_release(&g->nominal[m]);
+        exact_release(&g->available[m]);
         for (size_t s = 0; s < SHARES_MAX; s++) {
             exact_release(&g->offered[s][m]);
         }

@@ -6,6 +6,7 @@
 
 #include "ledgerd/core/exact.h"
 #include "ledgerd/flow/verify_book.h"
+#include "ledgerd/flow/verify_chain.h"
 #include "ledgerd/store/store_grant.h"
 #include "ledgerd/store/store_verify.h"
 
@@ -51,7 +52,7 @@ static int check_pool(void *context, const char *share, int fiscal_year, struct 
 {
     struct pools *pools = context;
     struct pool_sums sums;
-    struct exact limit, net;
+    struct exact limit, net, back;
     char text[2][POINTS_TEXT_BYTES];
 
     if (store_read_pool(pools->store, share, fiscal_year, &sums, err) != 0) {
@@ -59,9 +60,12 @@ static int check_pool(void *context, const char *share, int fiscal_year, struct 
     }
     exact_init(&limit);
     exact_init(&net);
+    exact_init(&back);
     exact_set_points(&limit, sums.supply);
     exact_multiply_decimal(&limit, largest_factor(pools->catalog, share));
     exact_set_points(&net, sums.net);
+    exact_set_points(&back, sums.taken_back);
+    exact_subtract(&net, &back);
     if (exact_compare(&net, &limit) > 0 && pools->detail[0] == '\0') {
         snprintf(pools->detail, sizeof pools->detail, "pool/%s/%d has granted %s of a supply of %s",
                  share, fiscal_year, points_format(sums.net, text[0]),
@@ -69,6 +73,7 @@ static int check_pool(void *context, const char *share, int fiscal_year, struct 
     }
     exact_release(&limit);
     exact_release(&net);
+    exact_release(&back);
     return 0;
 }
 
@@ -87,14 +92,16 @@ int verify_pools(struct store *store, const struct catalog *catalog, struct veri
     return 0;
 }
 
-static int run_statements(struct store *store, struct verify_result *result, struct error *err)
+static int run_statements(struct store *store, const struct verify_statement *statements,
+                          size_t count, const struct verify_moved *moved,
+                          struct verify_result *result, struct error *err)
 {
     char detail[VERIFY_DETAIL_BYTES];
 
-    for (size_t i = 0; i < verify_statement_count; i++) {
-        const struct verify_statement *statement = &verify_statements[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct verify_statement *statement = &statements[i];
 
-        if (store_verify_statement(store, statement, detail, sizeof detail, err) != 0) {
+        if (store_verify_statement(store, statement, moved, detail, sizeof detail, err) != 0) {
             return -1;
         }
         verify_note(result, statement->name, statement->promise, detail);
@@ -103,26 +110,45 @@ static int run_statements(struct store *store, struct verify_result *result, str
 }
 
 struct verifying {
-    int64_t every;
+    const struct verify_options *options;
     struct verify_result *result;
 };
+
+/* What needs no transfer read by anyone else. */
+static int verify_rest(struct store *store, const struct catalog *catalog,
+                       const struct verify_options *options, struct verify_result *result,
+                       struct error *err)
+{
+    int64_t every = options->rerate_every > 0 ? options->rerate_every : 1;
+
+    if (run_statements(store, verify_statements, verify_statement_count, NULL, result, err) != 0 ||
+        verify_pools(store, catalog, result, err) != 0 ||
+        verify_expiries(store, catalog, result, err) != 0 ||
+        verify_records(store, catalog, every, result, err) != 0) {
+        return -1;
+    }
+    return store_verify_count(store, &result->records, err);
+}
 
 static int verify(struct store *store, void *context, struct error *err)
 {
     struct verifying *verifying = context;
     struct verify_result *result = verifying->result;
     struct catalog *catalog = catalog_load(store, err);
+    struct verify_chain *chain = NULL;
+    struct verify_moved moved;
     int status = -1;
 
-    if (catalog == NULL) {
-        return -1;
-    }
     *result = (struct verify_result){.ok = true};
-    if (store_verify_begin(store, err) == 0 && run_statements(store, result, err) == 0 &&
-        verify_pools(store, catalog, result, err) == 0 &&
-        verify_records(store, catalog, verifying->every, result, err) == 0) {
-        status = store_verify_counts(store, &result->transfers, &result->records, err);
+    if (catalog != NULL && store_verify_begin(store, err) == 0) {
+        chain = verify_chain_start(store, verifying->options, err);
     }
+    if (chain != NULL && verify_rest(store, catalog, verifying->options, result, err) == 0 &&
+        verify_chain_finish(chain, result, &moved, err) == 0) {
+        status = run_statements(store, verify_moved_statements, verify_moved_statement_count,
+                                &moved, result, err);
+    }
+    verify_chain_destroy(chain);
     catalog_destroy(catalog);
     return status;
 }
@@ -130,8 +156,7 @@ static int verify(struct store *store, void *context, struct error *err)
 int verify_book(struct store *store, const struct verify_options *options,
                 struct verify_result *result, struct error *err)
 {
-    struct verifying verifying = {.every = options->rerate_every > 0 ? options->rerate_every : 1,
-                                  .result = result};
+    struct verifying verifying = {.options = options, .result = result};
 
     return store_transact(store, STORE_UNLOCKED, verify, &verifying, err);
 }

@@ -11,9 +11,11 @@
 #include <stdint.h>
 
 #include "ledgerd/base/error.h"
+#include "ledgerd/base/instant.h"
+#include "ledgerd/flow/checkpoint.h"
 #include "ledgerd/store/store.h"
 
-enum { VERIFY_CHECKS_MAX = 24, VERIFY_NAME_BYTES = 48, VERIFY_DETAIL_BYTES = 512 };
+enum { VERIFY_CHECKS_MAX = 40, VERIFY_NAME_BYTES = 48, VERIFY_DETAIL_BYTES = 512 };
 
 struct verify_check {
     char name[VERIFY_NAME_BYTES]; /* "accounts_sum_to_zero" */
@@ -23,7 +25,8 @@ struct verify_check {
 };
 
 struct verify_options {
-    int64_t rerate_every; /* re-rate one record in so many; 1 all (0 means 1) */
+    int64_t rerate_every;           /* re-rate one record in so many; 1 all (0 means 1) */
+    const struct checkpoint *since; /* what the chain must still hold; NULL for none */
 };
 
 struct verify_result {
@@ -32,6 +35,9 @@ struct verify_result {
     struct verify_check checks[VERIFY_CHECKS_MAX];
     int64_t transfers;
     int64_t records;
+    int64_t seals;                 /* links of the chain */
+    int64_t unsealed;              /* transfers above it */
+    struct instant sealed_through; /* when the last link was made; INSTANT_NONE without one */
 };
 
 /* Run every check, on a store of role STORE_REPORT (its transactions are one snapshot). Returns 0

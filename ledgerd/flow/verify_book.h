@@ -16,6 +16,10 @@ void verify_note(struct verify_result *result, const char *name, const char *pro
 int verify_pools(struct store *store, const struct catalog *catalog, struct verify_result *result,
                  struct error *err);
 
+/* What expired of every grant is what core/balance says remained of it. */
+int verify_expiries(struct store *store, const struct catalog *catalog,
+                    struct verify_result *result, struct error *err);
+
 /* Rate records again by the cards known when they were booked, compare with their charges, and what
  * their meters come to with the roll-up (that only if every record is looked at). */
 int verify_records(struct store *store, const struct catalog *catalog, int64_t every,

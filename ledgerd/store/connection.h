@@ -27,6 +27,7 @@ struct store {
 #define STORE_LOCK_KEY_BOOKING "119182851564801"
 #define STORE_LOCK_KEY_MIGRATE "119182851564802"
 #define STORE_LOCK_KEY_RECORDS "119182851564803"
+#define STORE_LOCK_KEY_SEAL "119182851564804"
 
 /* The number of the newest migration that the database has seen, 0 if it has none. */
 int store_schema_number(struct store *store, int *number, struct error *err);

@@ -105,6 +105,9 @@ struct put_columns {
     struct instant *ends;
     int64_t *points;
     int64_t *lists;
+    struct month *months;
+    int64_t *month_points;
+    int64_t *year_points;
     int32_t *cards;
 };
 
@@ -118,6 +121,9 @@ static void put_columns_release(struct put_columns *columns)
     free(columns->ends);
     free(columns->points);
     free(columns->lists);
+    free(columns->months);
+    free(columns->month_points);
+    free(columns->year_points);
     free(columns->cards);
 }
 
@@ -130,13 +136,17 @@ static int put_columns_fill(struct put_columns *columns, const struct accrual *p
     columns->ends = calloc(count, sizeof *columns->ends);
     columns->points = calloc(count, sizeof *columns->points);
     columns->lists = calloc(count, sizeof *columns->lists);
+    columns->months = calloc(count, sizeof *columns->months);
+    columns->month_points = calloc(count, sizeof *columns->month_points);
+    columns->year_points = calloc(count, sizeof *columns->year_points);
     columns->cards = calloc(count, sizeof *columns->cards);
     for (int i = 0; i < 4; i++) {
         columns->texts[i] = calloc(count, sizeof *columns->texts[i]);
         failed = failed || columns->texts[i] == NULL;
     }
     if (failed || columns->contents == NULL || columns->starts == NULL || columns->ends == NULL ||
-        columns->points == NULL || columns->lists == NULL || columns->cards == NULL) {
+        columns->points == NULL || columns->lists == NULL || columns->months == NULL ||
+        columns->month_points == NULL || columns->year_points == NULL || columns->cards == NULL) {
         return -1;
     }
     for (size_t i = 0; i < count; i++) {
@@ -149,6 +159,9 @@ static int put_columns_fill(struct put_columns *columns, const struct accrual *p
         columns->ends[i] = put[i].end;
         columns->points[i] = put[i].points.micro;
         columns->lists[i] = put[i].list_points.micro;
+        columns->months[i] = put[i].month;
+        columns->month_points[i] = put[i].month_points.micro;
+        columns->year_points[i] = put[i].year_points.micro;
         columns->cards[i] = put[i].card_no;
     }
     return 0;
@@ -169,14 +182,16 @@ static int put_accruals(struct store *store, const struct accrual *put, size_t c
     }
     query_init(&query,
                "INSERT INTO ledger.accrual (source_no, id, content, project_id, user_name, class, "
-               "start_at, end_at, points_micro, list_micro, card_no, record) "
-               "SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
+               "start_at, end_at, points_micro, list_micro, card_no, record, month, "
+               "month_micro, year_micro) SELECT * FROM "
+               "unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) "
                "AS t(source_no, id) ORDER BY t.source_no, t.id COLLATE \"C\" "
                "ON CONFLICT (source_no, id) DO UPDATE SET content = excluded.content, "
                "project_id = excluded.project_id, user_name = excluded.user_name, "
                "class = excluded.class, start_at = excluded.start_at, end_at = excluded.end_at, "
                "points_micro = excluded.points_micro, list_micro = excluded.list_micro, "
-               "card_no = excluded.card_no, record = excluded.record");
+               "card_no = excluded.card_no, record = excluded.record, month = excluded.month, "
+               "month_micro = excluded.month_micro, year_micro = excluded.year_micro");
     add_keys(&query, keys, count);
     query_uuid_array(&query, columns.contents, count);
     for (int i = 0; i < 3; i++) {
@@ -188,6 +203,9 @@ static int put_accruals(struct store *store, const struct accrual *put, size_t c
     query_i64_array(&query, columns.lists, count);
     query_i32_array(&query, columns.cards, count);
     query_text_array(&query, columns.texts[3], count);
+    query_month_array(&query, columns.months, count);
+    query_i64_array(&query, columns.month_points, count);
+    query_i64_array(&query, columns.year_points, count);
     put_columns_release(&columns);
     return query_run(store, &query, NULL, NULL, err);
 }

@@ -11,6 +11,7 @@
 
 #include "ledgerd/base/error.h"
 #include "ledgerd/base/instant.h"
+#include "ledgerd/core/calendar.h"
 #include "ledgerd/core/points.h"
 #include "ledgerd/store/store.h"
 #include "ledgerd/store/store_lookup.h"
@@ -26,6 +27,9 @@ struct accrual {
     struct instant end; /* when it was seen running */
     struct points points;
     struct points list_points;
+    struct month month;         /* of its last slice, by the month rule */
+    struct points month_points; /* the part that belongs to that month */
+    struct points year_points;  /* and to its fiscal year */
     int32_t card_no;
     const char *record; /* in format ledger */
 };

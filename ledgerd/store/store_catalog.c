@@ -181,6 +181,39 @@ static int read_edges(struct store *store, struct catalog_rows *catalog, struct 
     return 0;
 }
 
+static int read_limits(struct store *store, struct catalog_rows *catalog, struct error *err)
+{
+    struct rows rows;
+
+    if (run(store,
+            "SELECT limit_no, project_id, user_name, period, points_micro "
+            "FROM ledger.project_limit ORDER BY project_id, user_name, limit_no",
+            &rows, err) != 0) {
+        return -1;
+    }
+    catalog->limits = calloc(rows_count(&rows) + 1, sizeof *catalog->limits);
+    if (catalog->limits == NULL) {
+        return out_of_memory(&rows, err);
+    }
+    for (size_t i = 0; i < rows_count(&rows); i++) {
+        struct catalog_limit_row *row = &catalog->limits[catalog->limit_count++];
+
+        row->number = (int32_t)rows_i64(&rows, i, 0);
+        row->project = rows_copy(&rows, i, 1);
+        row->user = rows_copy(&rows, i, 2);
+        row->points = rows_points(&rows, i, 4);
+        if (row->project == NULL || row->user == NULL) {
+            return out_of_memory(&rows, err);
+        }
+        if (limit_period_parse(rows_text(&rows, i, 3), &row->period) != 0) {
+            rows_release(&rows);
+            return error_set(err, ERROR_INTERNAL, "limit %d has no period", row->number);
+        }
+    }
+    rows_release(&rows);
+    return 0;
+}
+
 static int read_all(struct store *store, struct catalog_rows *rows, struct error *err)
 {
     if (store_read_versions(store, &rows->version, &rows->rating_version, err) != 0 ||
@@ -209,7 +242,10 @@ static int read_all(struct store *store, struct catalog_rows *rows, struct error
                    &rows->members, &rows->member_count, err) != 0) {
         return -1;
     }
-    return read_grants(store, rows, err) != 0 || read_edges(store, rows, err) != 0 ? -1 : 0;
+    return read_grants(store, rows, err) != 0 || read_edges(store, rows, err) != 0 ||
+                   read_limits(store, rows, err) != 0
+               ? -1
+               : 0;
 }
 
 int store_read_catalog(struct store *store, struct catalog_rows *rows, struct error *err)
@@ -263,5 +299,10 @@ void catalog_rows_release(struct catalog_rows *rows)
         free(rows->edges[i].project);
     }
     free(rows->edges);
+    for (size_t i = 0; i < rows->limit_count; i++) {
+        free(rows->limits[i].project);
+        free(rows->limits[i].user);
+    }
+    free(rows->limits);
     *rows = (struct catalog_rows){0};
 }

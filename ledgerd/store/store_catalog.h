@@ -8,6 +8,7 @@
 
 #include "ledgerd/base/error.h"
 #include "ledgerd/base/instant.h"
+#include "ledgerd/core/limit.h"
 #include "ledgerd/core/points.h"
 #include "ledgerd/store/store.h"
 
@@ -50,6 +51,14 @@ struct catalog_grant_row {
     bool is_revoked;
 };
 
+struct catalog_limit_row {
+    int32_t number;
+    char *project;
+    char *user; /* "" for the whole project */
+    enum limit_period period;
+    struct points points;
+};
+
 struct catalog_edge_row {
     char *project;
     struct instant at;
@@ -72,6 +81,8 @@ struct catalog_rows {
     struct catalog_grant_row *grants; /* by project in byte order, then id */
     size_t edge_count;
     struct catalog_edge_row *edges; /* by project in byte order, then time; all different */
+    size_t limit_count;
+    struct catalog_limit_row *limits; /* by project and user in byte order */
 };
 
 /* Read it. Inside a transaction of READ COMMITTED the versions are read first: what is newer than

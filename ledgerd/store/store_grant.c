@@ -81,10 +81,12 @@ int store_add_grant(struct store *store, const struct grant_new *grant, int64_t 
     struct query query;
     struct rows rows;
 
-    query_init(&query,
-               "INSERT INTO ledger.project_grant (project_id, share, fiscal_year, points_micro, "
-               "valid_from, valid_to, lend_from_share, key, request, entry_id, granted_at) "
-               "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING grant_id");
+    query_init(
+        &query,
+        "INSERT INTO ledger.project_grant (project_id, share, fiscal_year, points_micro, "
+        "valid_from, valid_to, lend_from_share, key, request, entry_id, granted_at, move_id, "
+        "moved_from) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, nullif($12, 0), "
+        "nullif($13, 0)) RETURNING grant_id");
     query_text(&query, grant->project);
     query_text(&query, grant->share);
     query_i32(&query, grant->fiscal_year);
@@ -96,6 +98,8 @@ int store_add_grant(struct store *store, const struct grant_new *grant, int64_t 
     query_text(&query, grant->request);
     query_i64(&query, grant->entry_id);
     query_instant(&query, grant->granted_at);
+    query_i64(&query, grant->move_id);
+    query_i64(&query, grant->moved_from);
     if (query_run(store, &query, &rows, NULL, err) != 0) {
         return -1;
     }
@@ -123,6 +127,21 @@ int store_add_revocation(struct store *store, int64_t id, struct points points, 
     return query_run(store, &query, NULL, NULL, err);
 }
 
+int store_add_grant_move(struct store *store, int64_t id, bool is_refund, struct points points,
+                         int64_t entry_id, struct instant now, struct error *err)
+{
+    struct query query;
+
+    query_init(&query, INSERT_CHANGE "$2, $3, NULL, false, $4, $5 FROM ledger.grant_change "
+                                     "WHERE grant_id = $1");
+    query_i64(&query, id);
+    query_text(&query, is_refund ? "refund" : "move");
+    query_points(&query, points);
+    query_i64(&query, entry_id);
+    query_instant(&query, now);
+    return query_run(store, &query, NULL, NULL, err);
+}
+
 int store_add_extension(struct store *store, int64_t id, struct instant to, struct instant now,
                         struct error *err)
 {
@@ -145,12 +164,17 @@ int store_read_pool(struct store *store, const char *share, int fiscal_year, str
     query_init(
         &query,
         "SELECT coalesce(sum(x.amount) FILTER (WHERE x.kind IN ('mint', 'lend')), 0)::bigint, "
-        "coalesce(-sum(x.amount) FILTER (WHERE x.kind NOT IN ('mint', 'lend')), 0)::bigint "
+        "coalesce(-sum(x.amount) FILTER (WHERE x.kind NOT IN ('mint', 'lend') "
+        "AND o.kind <> 'expired'), 0)::bigint, "
+        "coalesce(-sum(x.amount) FILTER (WHERE o.kind = 'expired'), 0)::bigint, "
+        "coalesce(-sum(x.amount) FILTER (WHERE x.kind = 'expire' AND o.kind = 'project' "
+        "AND x.amount < 0), 0)::bigint "
         "FROM ledger.account a JOIN LATERAL ("
-        "SELECT t.kind, t.amount_micro AS amount FROM ledger.transfer_total t "
-        "WHERE t.credit_account = a.account_no UNION ALL "
-        "SELECT t.kind, -t.amount_micro FROM ledger.transfer_total t "
-        "WHERE t.debit_account = a.account_no) x ON true WHERE a.name = $1");
+        "SELECT t.kind, t.amount_micro AS amount, t.debit_account AS other "
+        "FROM ledger.transfer_total t WHERE t.credit_account = a.account_no UNION ALL "
+        "SELECT t.kind, -t.amount_micro, t.credit_account FROM ledger.transfer_total t "
+        "WHERE t.debit_account = a.account_no) x ON true "
+        "JOIN ledger.account o ON o.account_no = x.other WHERE a.name = $1");
     char name[128];
     snprintf(name, sizeof name, "pool/%s/%d", share, fiscal_year);
     query_text(&query, name);
@@ -159,6 +183,8 @@ int store_read_pool(struct store *store, const char *share, int fiscal_year, str
     }
     sums->supply = rows_points(&rows, 0, 0);
     sums->net = rows_points(&rows, 0, 1);
+    sums->lapsed = rows_points(&rows, 0, 2);
+    sums->taken_back = rows_points(&rows, 0, 3);
     rows_release(&rows);
     return 0;
 }
@@ -173,8 +199,8 @@ static int touch_position(struct store *store, const char *project, struct error
     return query_run(store, &query, NULL, NULL, err);
 }
 
-/* A segment without a row has no charges, and nothing was charged after the last record's end: both
- * spare the scan. */
+/* A segment without a row has no charges, and nothing was charged after the last record's end, nor
+ * given back after the last refund: both spare the scan. */
 static int must_split(struct store *store, const char *project, struct instant from,
                       struct instant edge, bool *must, struct error *err)
 {
@@ -183,7 +209,9 @@ static int must_split(struct store *store, const char *project, struct instant f
 
     query_init(&query, "SELECT EXISTS (SELECT FROM ledger.project_draw WHERE project_id = $1 "
                        "AND since = coalesce($2, '-infinity')) "
-                       "AND EXISTS (SELECT FROM ledger.source WHERE last_record_at >= $3)");
+                       "AND (EXISTS (SELECT FROM ledger.source WHERE last_record_at >= $3) "
+                       "OR EXISTS (SELECT FROM ledger.refund WHERE project_id = $1 "
+                       "AND last_at >= $3))");
     query_text(&query, project);
     query_instant(&query, from);
     query_instant(&query, edge);
@@ -210,7 +238,7 @@ int store_split_draw(struct store *store, const char *project, struct instant fr
     }
     query_init(&query,
                "WITH moved AS (SELECT sum(points_micro)::bigint AS points_micro, count(*) AS n "
-               "FROM ledger.charge WHERE project_id = $1 AND last_at >= $3 AND last_at < $4), "
+               "FROM ledger.draw_item WHERE project_id = $1 AND last_at >= $3 AND last_at < $4), "
                "rest AS (UPDATE ledger.project_draw d SET points_micro = d.points_micro - "
                "moved.points_micro "
                "FROM moved WHERE moved.n > 0 AND d.project_id = $1 "

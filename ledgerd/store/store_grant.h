@@ -43,6 +43,8 @@ struct grant_new {
     const char *lend_from; /* NULL if none */
     const char *key;       /* NULL if none */
     const char *request;   /* the arguments in canonical form */
+    int64_t move_id;       /* the transfer that makes it, 0 for one out of a pool */
+    int64_t moved_from;    /* the grant that it is drawn from then, else 0 */
     int64_t entry_id;
     struct instant granted_at;
 };
@@ -50,6 +52,9 @@ struct grant_new {
 struct pool_sums {        /* of one share and fiscal year */
     struct points supply; /* minted, plus or minus what was lent */
     struct points net;    /* granted less what came back: revoked, or expired into the pool */
+    struct points lapsed; /* left ungranted at the end of the year, and gone to expired/<share> */
+    struct points taken_back; /* part of net: expiries that late charges took back, which nothing
+                                 can refuse */
 };
 
 void grant_rows_release(struct grant_rows *rows);
@@ -68,6 +73,9 @@ int store_add_grant(struct store *store, const struct grant_new *grant, int64_t 
                     struct error *err);
 /* `points` are taken back, and `is_whole` says that nothing remains; booked by entry_id. */
 int store_add_revocation(struct store *store, int64_t id, struct points points, bool is_whole,
+                         int64_t entry_id, struct instant now, struct error *err);
+/* `points` went on to another project, or came back as a refund; booked by entry_id. */
+int store_add_grant_move(struct store *store, int64_t id, bool is_refund, struct points points,
                          int64_t entry_id, struct instant now, struct error *err);
 /* The grant is valid until `to` from now on. */
 int store_add_extension(struct store *store, int64_t id, struct instant to, struct instant now,

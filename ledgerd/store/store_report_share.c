@@ -33,7 +33,12 @@ static const char SHARE_USAGE_SQL[] =
 
 static const char SUPPLY_SQL[] =
     "SELECT s.supply_id, s.resource, s.valid_from, s.valid_to, s.count::text, s.hours::text,"
-    "       s.minted_micro, h.share, h.fraction::text, h.points_micro"
+    "       s.minted_micro, h.share, h.fraction::text,"
+    "       h.points_micro + coalesce((SELECT sum(b.points_micro) FROM ledger.supply_adjustment j"
+    "         JOIN ledger.supply_adjustment_share b USING (adjustment_no)"
+    "         WHERE j.supply_id = s.supply_id AND b.share = h.share), 0)::bigint,"
+    "       coalesce((SELECT sum(j.points_micro) FROM ledger.supply_adjustment j"
+    "         WHERE j.supply_id = s.supply_id), 0)::bigint"
     "  FROM ledger.supply s JOIN ledger.supply_share h USING (supply_id)"
     " WHERE s.fiscal_year = $1"
     " ORDER BY s.valid_from, s.supply_id COLLATE \"C\", h.share COLLATE \"C\"";
@@ -111,7 +116,8 @@ int store_report_supply(struct store *store, int fiscal_year, report_supply_fn *
                                     .minted = rows_points(&rows, i, 6),
                                     .share = rows_text(&rows, i, 7),
                                     .fraction = rows_text(&rows, i, 8),
-                                    .points = rows_points(&rows, i, 9)};
+                                    .points = rows_points(&rows, i, 9),
+                                    .adjusted = rows_points(&rows, i, 10)};
         result = fn(context, &row, err);
     }
     rows_release(&rows);

@@ -50,8 +50,9 @@ struct report_supply {
     const char *count, *hours; /* decimals */
     struct points minted;      /* the whole entry */
     const char *share;
-    const char *fraction; /* decimal */
-    struct points points; /* the share's part */
+    const char *fraction;   /* decimal */
+    struct points points;   /* the share's part, with its part of adjustments */
+    struct points adjusted; /* what adjustments came to, of the whole entry */
 };
 typedef int report_supply_fn(void *context, const struct report_supply *row, struct error *err);
 int store_report_supply(struct store *store, int fiscal_year, report_supply_fn *fn, void *context,

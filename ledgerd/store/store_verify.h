@@ -16,25 +16,49 @@
 #include "ledgerd/store/store.h"
 #include "ledgerd/store/store_record.h"
 
+/* What transfers moved, summed by what they have in common; a key may stand here more than once. */
+struct verify_moved {
+    size_t count;
+    int32_t *debit_accounts;
+    int32_t *credit_accounts;
+    struct month *months;
+    const char **kinds;
+    int32_t *sources;
+    int64_t *amounts; /* micro-points */
+    int64_t *transfers;
+};
+
 struct verify_statement {
     const char *name;    /* "transfer_totals_match" */
     const char *promise; /* what it shows, for people */
     const char *sql;     /* gives one text: the first row that breaks the promise, or none */
 };
 
+enum { STORE_SNAPSHOT_BYTES = 64 };
+
 extern const struct verify_statement verify_statements[];
 extern const size_t verify_statement_count;
+
+/* Those whose $1 to $7 are the columns of struct verify_moved. */
+extern const struct verify_statement verify_moved_statements[];
+extern const size_t verify_moved_statement_count;
 
 /* Give the transaction memory for sums over whole tables. Call it first. */
 int store_verify_begin(struct store *store, struct error *err);
 
-/* Run one: detail[size] gets the bad row's description, "" if there is none. */
-int store_verify_statement(struct store *store, const struct verify_statement *statement,
-                           char *detail, size_t size, struct error *err);
+/* Let other connections see the book as this transaction does, and see it so: the first thing that
+ * a transaction does. */
+int store_snapshot_export(struct store *store, char id[STORE_SNAPSHOT_BYTES], struct error *err);
+int store_snapshot_take(struct store *store, const char *id, struct error *err);
 
-/* How many transfers and booked records there are. */
-int store_verify_counts(struct store *store, int64_t *transfers, int64_t *records,
-                        struct error *err);
+/* Run one: detail[size] gets the bad row's description, "" if there is none. `moved` is NULL for
+ * those that do not take it. */
+int store_verify_statement(struct store *store, const struct verify_statement *statement,
+                           const struct verify_moved *moved, char *detail, size_t size,
+                           struct error *err);
+
+/* How many booked records there are. */
+int store_verify_count(struct store *store, int64_t *records, struct error *err);
 
 /* Whether a card, and whether a policy, was ever applied with --retroactive: the audit list says
  * so. */

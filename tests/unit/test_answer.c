@@ -165,6 +165,46 @@ static void the_document_carries_the_numbers(void **state)
     json_decref(document);
 }
 
+static void limits_are_named_with_their_periods_and_numbers(void **state)
+{
+    static char nobody[] = "";
+    struct fixture f;
+    struct catalog_limit limits[] = {{1, nobody, LIMIT_TOTAL, {5000000}},
+                                     {2, member_name, LIMIT_DAY, {9000000}},
+                                     {3, member_name, LIMIT_MONTH, {4000000}}};
+    struct store_limit_sum sums[] = {
+        {.limit_no = 1, .since = 0, .charged = {1000000}},
+        {.limit_no = 2, .since = 20968, .charged = {9000000}}, /* yesterday */
+        {.limit_no = 3, .since = 20939, .accrued = {500000}}};
+
+    (void)state;
+    fixture_make(&f);
+    f.catalog.calendar = (struct calendar){&f.catalog.zone, 4, 1};
+    f.project.limit_count = sizeof limits / sizeof limits[0];
+    f.project.limits = limits;
+    f.question.limit_sums = (struct store_limit_sums){3, sums};
+    f.question.user = "alice";
+    f.question.requested = (struct points){4000000};
+    json_t *document = document_of(&f.question);
+    assert_string_equal(json_string_value(json_object_get(document, "reason")), "user_limit");
+    assert_string_equal(json_string_value(json_object_get(document, "detail")),
+                        "user alice in project p1 may spend 4.000000 points this month, of which "
+                        "3.500000 are left, and 4.000000 are asked for");
+    json_t *violated = json_object_get(document, "violated");
+    assert_int_equal(json_array_size(violated), 1);
+    violated = json_array_get(violated, 0);
+    assert_string_equal(json_string_value(json_object_get(violated, "limit")), "user");
+    assert_string_equal(json_string_value(json_object_get(violated, "name")), "alice");
+    assert_string_equal(json_string_value(json_object_get(violated, "period")), "month");
+    assert_string_equal(json_string_value(json_object_get(violated, "accrued")), "0.500000");
+    json_decref(document);
+    f.question.user = "bob"; /* whom no limit names */
+    f.question.requested.micro = 4000001;
+    document = document_of(&f.question);
+    assert_string_equal(json_string_value(json_object_get(document, "reason")), "project_limit");
+    json_decref(document);
+}
+
 static void hostile_names_stay_inside_their_strings(void **state)
 {
     struct fixture f;
@@ -198,6 +238,7 @@ int main(void)
         cmocka_unit_test(each_rule_refuses_with_its_own_reason),
         cmocka_unit_test(a_service_needs_no_points),
         cmocka_unit_test(the_document_carries_the_numbers),
+        cmocka_unit_test(limits_are_named_with_their_periods_and_numbers),
         cmocka_unit_test(hostile_names_stay_inside_their_strings),
         cmocka_unit_test(numbers_that_do_not_fit_are_an_error),
     };

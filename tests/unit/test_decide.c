@@ -13,9 +13,21 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+static struct decide_bound bounds[4]; /* of the project and of the user, two each */
+
 static struct decide_question good_question(void)
 {
+    static const struct decide_bound good[] = {
+        {LIMIT_PROJECT, "hp270001", LIMIT_DAY, {200}, {100}, {0}, {0}, {100}},
+        {LIMIT_PROJECT, "hp270001", LIMIT_TOTAL, {900}, {100}, {0}, {0}, {800}},
+        {LIMIT_USER, "u1", LIMIT_MONTH, {150}, {20}, {10}, {20}, {100}},
+        {LIMIT_USER, "u1", LIMIT_FISCAL_YEAR, {100}, {0}, {0}, {0}, {100}},
+    };
+
+    memcpy(bounds, good, sizeof bounds);
     return (struct decide_question){
+        .bound_count = COUNT(bounds),
+        .bounds = bounds,
         .project_known = true,
         .is_member = true,
         .rated = true,
@@ -57,16 +69,27 @@ static void spoil(struct decide_question *question, enum decide_reason reason)
     case DECIDE_SHARE_CAP:
         question->share_cap_available.micro = 99;
         break;
-    case DECIDE_ALLOWED:
     case DECIDE_PROJECT_LIMIT:
+        bounds[0].available.micro = 99;
+        break;
     case DECIDE_USER_LIMIT:
+        bounds[2].available.micro = 99;
+        break;
+    case DECIDE_ALLOWED:
         break;
     }
 }
 
-static const enum decide_reason reasons[] = {
-    DECIDE_UNKNOWN_PROJECT, DECIDE_PROJECT_CLOSED,  DECIDE_NOT_A_MEMBER,        DECIDE_NO_RATE,
-    DECIDE_STALE,           DECIDE_NO_ACTIVE_GRANT, DECIDE_INSUFFICIENT_POINTS, DECIDE_SHARE_CAP};
+static const enum decide_reason reasons[] = {DECIDE_UNKNOWN_PROJECT,
+                                             DECIDE_PROJECT_CLOSED,
+                                             DECIDE_NOT_A_MEMBER,
+                                             DECIDE_NO_RATE,
+                                             DECIDE_STALE,
+                                             DECIDE_NO_ACTIVE_GRANT,
+                                             DECIDE_INSUFFICIENT_POINTS,
+                                             DECIDE_PROJECT_LIMIT,
+                                             DECIDE_USER_LIMIT,
+                                             DECIDE_SHARE_CAP};
 
 static void the_first_reason_stands(void **state)
 {
@@ -108,6 +131,51 @@ static void every_limit_is_named_with_its_number(void **state)
     assert_string_equal(answer.violated[1].name, "hpci");
     assert_string_equal(decide_limit_text(LIMIT_PROJECT), "project");
     assert_string_equal(decide_limit_text(LIMIT_SHARE), "share");
+}
+
+static void every_violated_limit_of_the_site_is_listed_the_projects_first(void **state)
+{
+    struct decide_question question = good_question();
+    struct decide_answer answer;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(bounds); i++) {
+        bounds[i].available.micro = 99 - (int64_t)i;
+    }
+    /* In any order of the question. */
+    struct decide_bound swapped = bounds[0];
+    bounds[0] = bounds[3];
+    bounds[3] = swapped;
+    spoil(&question, DECIDE_SHARE_CAP);
+    decide(&question, &answer);
+    assert_int_equal(answer.reason, DECIDE_PROJECT_LIMIT);
+    assert_int_equal(answer.violated_count, 5);
+    assert_ptr_equal(answer.violated[0].bound, &bounds[1]);
+    assert_ptr_equal(answer.violated[1].bound, &bounds[3]);
+    assert_ptr_equal(answer.violated[2].bound, &bounds[0]);
+    assert_ptr_equal(answer.violated[3].bound, &bounds[2]);
+    assert_int_equal(answer.violated[1].limit, LIMIT_PROJECT);
+    assert_int_equal(answer.violated[1].available.micro, 99);
+    assert_int_equal(answer.violated[3].limit, LIMIT_USER);
+    assert_string_equal(answer.violated[3].name, "u1");
+    assert_null(answer.violated[4].bound);
+}
+
+static void a_limit_may_be_reached_to_the_last_micro_point(void **state)
+{
+    struct decide_question question = good_question();
+    struct decide_answer answer;
+
+    (void)state;
+    decide(&question, &answer);
+    assert_true(answer.allowed);
+    question.requested.micro = 0;
+    bounds[2].available.micro = 0;
+    decide(&question, &answer);
+    assert_true(answer.allowed);
+    bounds[2].available.micro = -1; /* what ran was booked: over the limit, nothing may run */
+    decide(&question, &answer);
+    assert_int_equal(answer.reason, DECIDE_USER_LIMIT);
 }
 
 static void an_overdraft_stands_in_for_a_grant(void **state)
@@ -171,6 +239,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_reason_stands),
         cmocka_unit_test(every_limit_is_named_with_its_number),
+        cmocka_unit_test(every_violated_limit_of_the_site_is_listed_the_projects_first),
+        cmocka_unit_test(a_limit_may_be_reached_to_the_last_micro_point),
         cmocka_unit_test(an_overdraft_stands_in_for_a_grant),
         cmocka_unit_test(a_service_is_always_answered_yes),
         cmocka_unit_test(reasons_have_the_contracts_names_and_statuses),

@@ -1,0 +1,271 @@
+/* verify_chain - see verify_chain.h. */
+#include "ledgerd/flow/verify_chain.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ledgerd/flow/verify_book.h"
+#include "ledgerd/flow/verify_walk.h"
+
+enum {
+    READERS_MAX = 4, /* connections, of a server that has other things to do */
+    /* A window each, at least: a book below that is read by the caller's own connection. */
+    READER_TRANSFERS = WALK_WINDOW_TRANSFERS,
+};
+
+struct reader {
+    struct walk walk;
+    const char *snapshot;
+    struct store *store; /* NULL: the caller's own is used, at the end */
+    pthread_t thread;
+    bool has_thread;
+    int result;
+    struct error error;
+};
+
+struct verify_chain {
+    struct store *store; /* the caller's */
+    char snapshot[STORE_SNAPSHOT_BYTES];
+    size_t count;
+    struct reader readers[READERS_MAX];
+    struct verify_moved moved;
+};
+
+static int read_part(struct store *store, void *context, struct error *err)
+{
+    struct reader *reader = context;
+
+    if (store_snapshot_take(store, reader->snapshot, err) != 0) {
+        return -1;
+    }
+    return walk_run(&reader->walk, store, err);
+}
+
+static void *reader_run(void *argument)
+{
+    struct reader *reader = argument;
+
+    reader->result = store_transact(reader->store, STORE_UNLOCKED, read_part, reader,
+                                    &reader->error);
+    return NULL;
+}
+
+/* A reader that cannot have a connection or a thread is left to the caller's own. */
+static void reader_start(struct reader *reader, const struct verify_chain *chain)
+{
+    struct error ignored;
+
+    reader->snapshot = chain->snapshot;
+    reader->store = store_open_like(chain->store, &ignored);
+    reader->has_thread = reader->store != NULL &&
+                         pthread_create(&reader->thread, NULL, reader_run, reader) == 0;
+}
+
+static size_t reader_count(int64_t transfers)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t count = cores > READERS_MAX ? READERS_MAX : cores < 1 ? 1 : (size_t)cores;
+    int64_t windows = transfers / READER_TRANSFERS;
+
+    return windows < (int64_t)count ? (size_t)(windows > 0 ? windows : 1) : count;
+}
+
+struct verify_chain *verify_chain_start(struct store *store, const struct verify_options *options,
+                                        struct error *err)
+{
+    struct verify_chain *chain = calloc(1, sizeof *chain);
+    struct store_seal last;
+
+    if (chain == NULL) {
+        error_set(err, ERROR_INTERNAL, "out of memory");
+        return NULL;
+    }
+    chain->store = store;
+    if (store_seal_last(store, &last, err) != 0 ||
+        store_snapshot_export(store, chain->snapshot, err) != 0) {
+        free(chain);
+        return NULL;
+    }
+    chain->count = reader_count(last.total);
+    for (size_t i = 0; i < chain->count; i++) {
+        chain->readers[i].walk = (struct walk){
+            .part = i, .parts = chain->count, .since = options->since};
+        if (last.total >= READER_TRANSFERS) {
+            reader_start(&chain->readers[i], chain);
+        }
+    }
+    return chain;
+}
+
+static void reader_join(struct reader *reader)
+{
+    if (reader->has_thread) {
+        pthread_join(reader->thread, NULL);
+        reader->has_thread = false;
+    }
+}
+
+static void moved_release(struct verify_moved *moved)
+{
+    free(moved->debit_accounts);
+    free(moved->credit_accounts);
+    free(moved->months);
+    free(moved->kinds);
+    free(moved->sources);
+    free(moved->amounts);
+    free(moved->transfers);
+}
+
+void verify_chain_destroy(struct verify_chain *chain)
+{
+    if (chain == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < chain->count; i++) {
+        reader_join(&chain->readers[i]);
+        store_close(chain->readers[i].store);
+        walk_release(&chain->readers[i].walk);
+    }
+    moved_release(&chain->moved);
+    free(chain);
+}
+
+static int finish_reading(struct verify_chain *chain, struct error *err)
+{
+    for (size_t i = 0; i < chain->count; i++) {
+        struct reader *reader = &chain->readers[i];
+
+        if (reader->has_thread) {
+            reader_join(reader);
+        } else {
+            reader->result = walk_run(&reader->walk, chain->store, &reader->error);
+        }
+        if (reader->result != 0) {
+            *err = reader->error;
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static void moved_add(struct verify_moved *moved, const struct posting_line *line)
+{
+    size_t i = moved->count++;
+
+    moved->debit_accounts[i] = line->key.debit_account;
+    moved->credit_accounts[i] = line->key.credit_account;
+    moved->months[i] = line->key.month;
+    moved->kinds[i] = transfer_kind_text(line->key.kind);
+    moved->sources[i] = line->key.source;
+    moved->amounts[i] = line->sum.micro;
+    moved->transfers[i] = line->charges;
+}
+
+static int gather_moved(struct verify_chain *chain, struct verify_result *result, struct error *err)
+{
+    struct verify_moved *moved = &chain->moved;
+    size_t count = 1;
+
+    for (size_t i = 0; i < chain->count; i++) {
+        count += chain->readers[i].walk.moved.count;
+    }
+    moved->debit_accounts = calloc(count, sizeof *moved->debit_accounts);
+    moved->credit_accounts = calloc(count, sizeof *moved->credit_accounts);
+    moved->months = calloc(count, sizeof *moved->months);
+    moved->kinds = calloc(count, sizeof *moved->kinds);
+    moved->sources = calloc(count, sizeof *moved->sources);
+    moved->amounts = calloc(count, sizeof *moved->amounts);
+    moved->transfers = calloc(count, sizeof *moved->transfers);
+    if (moved->debit_accounts == NULL || moved->credit_accounts == NULL || moved->months == NULL ||
+        moved->kinds == NULL || moved->sources == NULL || moved->amounts == NULL ||
+        moved->transfers == NULL) {
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    }
+    for (size_t i = 0; i < chain->count; i++) {
+        const struct posting *posting = &chain->readers[i].walk.moved;
+
+        for (size_t n = 0; n < posting->count; n++) {
+            moved_add(moved, &posting->lines[n]);
+            result->transfers += posting->lines[n].charges;
+        }
+    }
+    return 0;
+}
+
+/* The first fault is that of the first window, whoever read it. */
+static void gather_faults(const struct verify_chain *chain, struct window_faults *all)
+{
+    *all = chain->readers[0].walk.faults;
+    for (size_t i = 1; i < chain->count; i++) {
+        const struct window_faults *faults = &chain->readers[i].walk.faults;
+
+        all->changed += faults->changed;
+        all->missing += faults->missing;
+        all->added += faults->added;
+        if (faults->sealed[0] != '\0' &&
+            (all->sealed[0] == '\0' || faults->sealed_at < all->sealed_at)) {
+            memcpy(all->sealed, faults->sealed, sizeof all->sealed);
+            all->sealed_at = faults->sealed_at;
+        }
+        if (faults->foreign[0] != '\0' &&
+            (all->foreign[0] == '\0' || faults->foreign_at < all->foreign_at)) {
+            memcpy(all->foreign, faults->foreign, sizeof all->foreign);
+            all->foreign_at = faults->foreign_at;
+        }
+    }
+}
+
+static void note_transfers(const struct verify_chain *chain, struct verify_result *result)
+{
+    struct window_faults faults;
+    char promise[VERIFY_DETAIL_BYTES], detail[VERIFY_DETAIL_BYTES] = "";
+
+    gather_faults(chain, &faults);
+    snprintf(promise, sizeof promise,
+             "%" PRId64 " transfers are as they were sealed, %" PRId64 " are not sealed yet",
+             chain->readers[0].walk.last.total, result->unsealed);
+    if (faults.sealed[0] != '\0' || faults.foreign[0] != '\0') {
+        snprintf(detail, sizeof detail,
+                 "%.300s (%" PRId64 " changed, %" PRId64 " gone, %" PRId64 " added)",
+                 faults.sealed[0] != '\0' ? faults.sealed : faults.foreign, faults.changed,
+                 faults.missing, faults.added);
+    }
+    verify_note(result, "transfers_as_sealed", promise, detail);
+}
+
+static void note_checkpoint(struct walk *walk, struct verify_result *result)
+{
+    if (walk->since == NULL) {
+        return;
+    }
+    if (!walk->met_checkpoint && walk->since->seal != 0) {
+        snprintf(walk->differs, sizeof walk->differs,
+                 "seal %" PRId64 " of the checkpoint is gone: the chain ends at %" PRId64,
+                 walk->since->seal, walk->last.n);
+    }
+    verify_note(result, "checkpoint_matches", "the chain holds what the checkpoint says",
+                walk->differs);
+}
+
+int verify_chain_finish(struct verify_chain *chain, struct verify_result *result,
+                        struct verify_moved *moved, struct error *err)
+{
+    struct walk *first = &chain->readers[0].walk;
+
+    if (finish_reading(chain, err) != 0 || gather_moved(chain, result, err) != 0) {
+        return -1;
+    }
+    *moved = chain->moved;
+    result->unsealed = first->unsealed;
+    result->seals = first->last.n;
+    result->sealed_through = first->last.n > 0 ? first->last.sealed_at : INSTANT_NONE;
+    verify_note(result, "seals_are_a_chain", "every seal follows from the one before it",
+                first->broken);
+    note_transfers(chain, result);
+    note_checkpoint(first, result);
+    return 0;
+}

@@ -1,0 +1,143 @@
+/* verify_walk - see verify_walk.h. */
+#include "ledgerd/flow/verify_walk.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ledgerd/flow/seal_hash.h"
+
+static void note_broken(struct walk *walk, int64_t n, const char *why)
+{
+    if (walk->broken[0] == '\0') {
+        snprintf(walk->broken, sizeof walk->broken, "seal %" PRId64 ": %s", n, why);
+    }
+}
+
+static bool is_after(struct seal_place a, struct seal_place b)
+{
+    return a.xid != b.xid ? a.xid > b.xid : a.transfer_id > b.transfer_id;
+}
+
+static int check_link(struct walk *walk, struct seal_hasher *hasher, const struct store_seal *seal,
+                      struct error *err)
+{
+    unsigned char head[SEAL_HASH_BYTES];
+
+    if (seal->n != walk->last.n + 1) {
+        note_broken(walk, walk->last.n + 1, "it is gone");
+    } else if (seal->leaves_length != (size_t)seal->transfers * SEAL_LEAF_BYTES) {
+        note_broken(walk, seal->n, "its leaves are not as many as its transfers");
+    } else if (seal->total != walk->last.total + seal->transfers) {
+        note_broken(walk, seal->n, "its total is not that of the links up to it");
+    } else if (!is_after(seal->last, walk->last.last)) {
+        note_broken(walk, seal->n, "it does not end behind the one before it");
+    }
+    if (seal_hash_head(hasher, walk->last.head, seal, head, err) != 0) {
+        return -1;
+    }
+    if (memcmp(head, seal->head, SEAL_HASH_BYTES) != 0) {
+        note_broken(walk, seal->n,
+                    "its head does not follow from what it holds and the head "
+                    "before it");
+    }
+    return 0;
+}
+
+static void meet_checkpoint(struct walk *walk, const struct store_seal *seal)
+{
+    const struct checkpoint *since = walk->since;
+
+    if (since == NULL || since->seal != seal->n) {
+        return;
+    }
+    walk->met_checkpoint = true;
+    if (memcmp(since->head, seal->head, SEAL_HASH_BYTES) != 0) {
+        snprintf(walk->differs, sizeof walk->differs,
+                 "seal %" PRId64 ": its head is not the checkpoint's: what was sealed up to it was "
+                 "changed",
+                 seal->n);
+    } else if (since->transfers != seal->total) {
+        snprintf(walk->differs, sizeof walk->differs,
+                 "seal %" PRId64 ": %" PRId64 " transfers are sealed up to it, %" PRId64
+                 " by the checkpoint",
+                 seal->n, seal->total, since->transfers);
+    }
+}
+
+/* Follow the page's links; the walks that do not check them only need to know where they end. */
+static int follow_links(struct walk *walk, struct seal_hasher *hasher, const struct seal_page *page,
+                        struct error *err)
+{
+    for (size_t i = 0; i < page->count; i++) {
+        const struct store_seal *seal = &page->seals[i];
+
+        if (walk->part == 0) {
+            if (check_link(walk, hasher, seal, err) != 0) {
+                return -1;
+            }
+            meet_checkpoint(walk, seal);
+        }
+        walk->last = *seal;
+    }
+    return 0;
+}
+
+static int walk_pages(struct walk *walk, struct store *store, struct seal_hasher *hasher,
+                      struct seal_page *page, struct error *err)
+{
+    for (size_t number = 0;; number++) {
+        const struct store_seal before = walk->last;
+
+        if (store_seal_page(store, &walk->last, WALK_WINDOW_TRANSFERS, page, err) != 0) {
+            return -1;
+        }
+        if (page->count == 0) {
+            return 0;
+        }
+        if (follow_links(walk, hasher, page, err) != 0) {
+            return -1;
+        }
+        if (number % walk->parts == walk->part &&
+            window_compare(store, hasher, &before, page, &walk->moved, &walk->faults, err) != 0) {
+            return -1;
+        }
+    }
+}
+
+static int take_unsealed(void *context, const struct seal_row *row, struct error *err)
+{
+    struct walk *walk = context;
+
+    walk->unsealed++;
+    return window_add_moved(&walk->moved, row, err);
+}
+
+int walk_run(struct walk *walk, struct store *store, struct error *err)
+{
+    struct seal_hasher *hasher = seal_hasher_create(err);
+    struct seal_page page = {0};
+    int result = -1;
+
+    posting_clear(&walk->moved); /* a repeated transaction starts over */
+    *walk = (struct walk){.part = walk->part,
+                          .parts = walk->parts,
+                          .since = walk->since,
+                          .moved = walk->moved,
+                          .last = {.last = SEAL_START}};
+    if (hasher != NULL) {
+        result = walk_pages(walk, store, hasher, &page, err);
+    }
+    if (result == 0 && walk->part == 0) {
+        result = store_seal_rows(store, walk->last.last, SEAL_END, take_unsealed, walk, err);
+    }
+    seal_page_release(&page);
+    walk->last.leaves = NULL;
+    seal_hasher_destroy(hasher);
+    return result;
+}
+
+void walk_release(struct walk *walk)
+{
+    posting_release(&walk->moved);
+}
