@@ -404,13 +404,15 @@ static int take_final(struct prepare *prepare, const struct usage_record *record
 }
 
 /* The parts of an accrual that belong where it would be charged last. They are within the whole,
- * which was checked. */
-static void take_parts(const struct prepare *prepare, struct batch_item *to)
+ * which was checked. Work that was seen the moment it began has no slice yet. */
+static void take_parts(const struct prepare *prepare, const struct usage_record *record,
+                       struct batch_item *to)
 {
     const struct calendar *calendar = &prepare->catalog->calendar;
     const struct charge *charge = &prepare->charge;
 
-    to->slice_month = charge->slices[charge->slice_count - 1].month;
+    to->slice_month = charge->slice_count > 0 ? charge->slices[charge->slice_count - 1].month
+                                              : calendar_month_of(calendar, record->end);
     for (size_t i = 0; i < charge->slice_count; i++) {
         const struct charge_slice *slice = &charge->slices[i];
 
@@ -431,7 +433,7 @@ static void take_running(struct prepare *prepare, const struct usage_record *rec
 {
     struct usage_record shown = *record;
 
-    take_parts(prepare, to);
+    take_parts(prepare, record, to);
     shown.project = project;
     shown.klass = klass;
     if (!to->has_seen) {
