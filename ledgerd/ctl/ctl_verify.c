@@ -77,7 +77,7 @@ static int verify_run(struct command *command, struct error *err)
 {
     const struct word *every = command_line_option(&command->line, "every");
     const char *path = command_line_text(&command->line, "since", NULL);
-    struct checkpoint since;
+    struct checkpoint since = {0};
     struct verify_options options = {
         .rerate_every = every->text != NULL ? (int64_t)every->as.number : 1,
         .since = path != NULL ? &since : NULL,

@@ -123,8 +123,8 @@ int walk_run(struct walk *walk, struct store *store, struct error *err)
     *walk = (struct walk){.part = walk->part,
                           .parts = walk->parts,
                           .since = walk->since,
-                          .moved = walk->moved,
-                          .last = {.last = SEAL_START}};
+                          .moved = walk->moved};
+    walk->last.last = SEAL_START;
     if (hasher != NULL) {
         result = walk_pages(walk, store, hasher, &page, err);
     }
