@@ -115,6 +115,7 @@ if [ "$mode" = run ]; then
     echo "try:  curl 'http://127.0.0.1:$port/v1/check?project=hp270001&points=100'"
     echo "with: LEDGER_DB='$LEDGER_DB' $BUILD/ledgerctl balance hp270001"
     echo "Ctrl-C stops it"
+    trap 'exit 0' INT TERM HUP # this is how serving ends
     wait "$ledgerd"
     exit
 fi

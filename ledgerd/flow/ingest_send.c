@@ -91,6 +91,18 @@ static bool is_booked(struct poster *poster, uint32_t number, struct booking *bo
     return true;
 }
 
+/* Every version that was ever good counts for how far its source was read, in whatever order it
+ * came. */
+static void note_end(struct poster *poster, uint32_t number)
+{
+    const struct batch_item *item = &poster->batch->items.at[number];
+
+    if (item->kind == BATCH_FINAL && item->trouble == NULL &&
+        poster->judgement.verdicts.at[number].fate != INGEST_QUARANTINED) {
+        tail_seen(&poster->tail, item->source, item->end);
+    }
+}
+
 /* Number what is new, and add up what everything comes to. */
 int poster_add_up(struct poster *poster, const struct catalog *now, struct error *err)
 {
@@ -103,6 +115,7 @@ int poster_add_up(struct poster *poster, const struct catalog *now, struct error
         const struct batch_item *item = &batch->items.at[i];
         struct booking *booking = &poster->bookings.at[poster->bookings.count];
 
+        note_end(poster, i);
         if (!is_booked(poster, i, booking)) {
             continue;
         }
@@ -117,7 +130,6 @@ int poster_add_up(struct poster *poster, const struct catalog *now, struct error
         if (add_meters(poster, item, err) != 0) {
             return -1;
         }
-        tail_booked(&poster->tail, item->source, item->end);
         poster->bookings.count++;
     }
     return amendments_make(&poster->amendments, &poster->judgement, poster->store, &poster->tail,

@@ -212,7 +212,7 @@ int tail_meter(struct tail *tail, uint32_t line, uint32_t meter, struct month mo
     return 0;
 }
 
-void tail_booked(struct tail *tail, uint32_t source, struct instant end)
+void tail_seen(struct tail *tail, uint32_t source, struct instant end)
 {
     tail->latest[source] = instant_max(tail->latest[source], end);
 }

@@ -40,7 +40,7 @@ struct tail {               /* a zeroed one is empty */
     struct tally limits; /* (limit, since) -> points */
     BATCH_LIST(struct tail_refund) refunds;
     const struct catalog *catalog; /* as of now, under the booking lock; borrowed */
-    struct instant *latest;        /* of each source, what was booked last; INSTANT_NONE */
+    struct instant *latest;        /* end of each source's records; INSTANT_NONE */
     size_t latest_capacity;
     struct points total; /* of all charges */
 };
@@ -64,7 +64,7 @@ int tail_refund(struct tail *tail, const struct tail_refund *refund, struct erro
 /* Add to the roll-up of meters, and to what is known of the source. */
 int tail_meter(struct tail *tail, uint32_t line, uint32_t meter, struct month month, bool is_held,
                __int128 amount, struct error *err);
-void tail_booked(struct tail *tail, uint32_t source, struct instant end);
+void tail_seen(struct tail *tail, uint32_t source, struct instant end);
 
 /* Number the transfers, before the charges that name them are sent; outside the booking lock. */
 int tail_number(struct tail *tail, struct store *store, struct number_block *numbers,
