@@ -97,14 +97,14 @@ int batch_prepare(struct batch *batch, size_t item_max)
     return 0;
 }
 
-bool batch_is_full(const struct batch *batch, size_t item_max)
+bool batch_is_full(const struct batch *batch, const struct batch_limits *limits)
 {
     size_t bytes = batch->arena.taken + batch->identities.length + batch->usages.length +
                    batch->charges.length + batch->items.count * sizeof *batch->items.at +
                    batch->effects.count * sizeof *batch->effects.at +
                    batch->slices.count * sizeof *batch->slices.at;
 
-    return batch->items.count >= item_max || bytes >= BATCH_BYTES ||
+    return batch->items.count >= limits->items || bytes >= limits->bytes ||
            batch->months.count >= BATCH_MONTHS_MAX || batch->sources.count >= BATCH_SOURCES_MAX ||
            batch->meters.count >= BATCH_METERS_MAX;
 }

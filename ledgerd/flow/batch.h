@@ -22,8 +22,6 @@
 #include "ledgerd/store/store_copy.h"
 
 enum {
-    /* A batch is full at so many bytes: bounds memory, and leaves room for what is looked up. */
-    BATCH_BYTES = 32 * 1024 * 1024,
     /* A batch is full at so many different names, too: they are searched one by one. */
     BATCH_MONTHS_MAX = 1024,
     BATCH_SOURCES_MAX = 1024,
@@ -68,7 +66,12 @@ void batch_release(struct batch *batch);
 /* Reserve the index for so many items.  0, or -1 out of memory. */
 int batch_prepare(struct batch *batch, size_t item_max);
 
-bool batch_is_full(const struct batch *batch, size_t item_max);
+/* Full: so many items, so many bytes, or too many different names. */
+struct batch_limits {
+    size_t items;
+    size_t bytes;
+};
+bool batch_is_full(const struct batch *batch, const struct batch_limits *limits);
 
 /* Each finds or adds; BATCH_NONE (failed) when there is no memory. */
 uint32_t batch_source(struct batch *batch, const char *name);

@@ -16,7 +16,7 @@ enum {
     MONTH_FIRST = 1970 * 12, /* the book has partitions for these years */
     MONTH_LIMIT = 2200 * 12,
     FIELD_BYTES = USAGE_NAME_BYTES, /* of outcome and hold */
-    NAMES = 4096,                   /* slots for what names were resolved to: a power of two */
+    NAMES = 1024,                   /* slots for what names were resolved to: a power of two */
 };
 
 /* What a source's names mean: looked up once a batch, because the same few come again and again. */
@@ -470,7 +470,7 @@ static int prepare_record(struct prepare *prepare, const struct import_item *ite
                           struct batch *batch, struct batch_item *to, struct error *err)
 {
     struct usage_record *record = item->record;
-    struct error why = {0};
+    struct error why; /* large: not cleared for every record */
 
     to->kind = record->state == USAGE_FINAL ? BATCH_FINAL : BATCH_RUNNING;
     to->source = batch_source(batch, record->source);
@@ -487,6 +487,8 @@ static int prepare_record(struct prepare *prepare, const struct import_item *ite
     if (ingest_hash_content(prepare->hasher, record, to->content, err) != 0) {
         return -1;
     }
+    why.code = ERROR_NONE;
+    why.reason[0] = '\0';
     if (check_resolve_rate(prepare, record, batch, to, &why) != 0) {
         if (why.code != ERROR_INPUT) {
             *err = why;

@@ -12,7 +12,15 @@
 #include "ledgerd/flow/ingest_prepare.h"
 #include "ledgerd/flow/ingest_turns.h"
 
-enum { RUN_PROGRESS_US = 500 * 1000 }; /* at most twice a second */
+enum {
+    RUN_PROGRESS_US = 500 * 1000, /* at most twice a second */
+    /* The first batch is small: it soon tells whether the rest must be looked up. */
+    RUN_FIRST_RECORDS = 4096,
+    /* Bytes of a batch: the larger, the fewer times its sums are written; where identities are
+     * looked up, what they are compared with needs room, too. */
+    RUN_BATCH_BYTES = 48 * 1024 * 1024,
+    RUN_LOOKING_UP_BYTES = 24 * 1024 * 1024,
+};
 
 struct ingest_run {
     struct store *store;
@@ -25,11 +33,13 @@ struct ingest_run {
     struct ingest_turns turns;
     struct batch_belt belt;
     size_t batch_records;
+    struct batch_limits limits; /* of the batch that is being filled */
     bool is_threaded;
     int64_t started_us;
     int64_t told_us;       /* when progress was told last; the caller's thread alone tells it */
     struct batch *filling; /* by the preparing half; NULL between batches */
-    uint64_t tickets;      /* handed out where there are no threads */
+    uint64_t filled;
+    uint64_t tickets; /* handed out where there are no threads */
     const struct input *input;
     _Atomic uint64_t records; /* fed so far */
     _Atomic uint64_t bytes;   /* read so far */
@@ -171,6 +181,11 @@ static int take_empty(struct ingest_run *run, struct error *err)
     if (run->filling == NULL) {
         return stopped(err);
     }
+    run->limits.items = run->batch_records;
+    run->limits.bytes = turns_is_looking_up(&run->turns) ? RUN_LOOKING_UP_BYTES : RUN_BATCH_BYTES;
+    if (run->filled++ == 0 && run->limits.items > RUN_FIRST_RECORDS) {
+        run->limits.items = RUN_FIRST_RECORDS;
+    }
     return batch_prepare(run->filling, run->batch_records) != 0 ? no_memory(err) : 0;
 }
 
@@ -185,7 +200,7 @@ static int feed_item(struct ingest_run *run, const struct import_item *item, str
     atomic_store_explicit(&run->records,
                           atomic_load_explicit(&run->records, memory_order_relaxed) + 1,
                           memory_order_relaxed);
-    return batch_is_full(run->filling, run->batch_records) ? give_full(run, err) : 0;
+    return batch_is_full(run->filling, &run->limits) ? give_full(run, err) : 0;
 }
 
 int run_feed(struct ingest_run *run, struct importer *importer, const struct batch_reading *reading,

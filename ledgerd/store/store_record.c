@@ -13,6 +13,25 @@ static bool must_escape(unsigned char c)
     return c <= ' ' || c == '%' || c == '=' || c == 0x7f;
 }
 
+static void add_name(struct strbuf *out, const char *name)
+{
+    while (*name != '\0') {
+        const char *plain = name;
+
+        while (*name != '\0' && !must_escape((unsigned char)*name)) {
+            name++;
+        }
+        strbuf_add(out, plain, (size_t)(name - plain));
+        if (*name != '\0') {
+            unsigned char c = (unsigned char)*name++;
+
+            strbuf_add_char(out, '%');
+            strbuf_add_char(out, hex_digits[c >> 4]);
+            strbuf_add_char(out, hex_digits[c & 15]);
+        }
+    }
+}
+
 void store_record_add_meters(struct strbuf *out, const struct usage_record *record)
 {
     char number[DECIMAL_TEXT_BYTES];
@@ -21,17 +40,7 @@ void store_record_add_meters(struct strbuf *out, const struct usage_record *reco
         if (i > 0) {
             strbuf_add_char(out, ' ');
         }
-        for (const char *p = record->meters[i].name; *p != '\0'; p++) {
-            unsigned char c = (unsigned char)*p;
-
-            if (must_escape(c)) {
-                strbuf_add_char(out, '%');
-                strbuf_add_char(out, hex_digits[c >> 4]);
-                strbuf_add_char(out, hex_digits[c & 15]);
-            } else {
-                strbuf_add_char(out, *p);
-            }
-        }
+        add_name(out, record->meters[i].name);
         strbuf_add_char(out, '=');
         strbuf_add_string(out, decimal_format(record->meters[i].quantity, number));
     }

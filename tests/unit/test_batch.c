@@ -124,8 +124,9 @@ static void a_cleared_batch_remembers_nothing(void **state)
             item = add_item(&batch, "s", id);
             assert_int_equal(item->previous, i % 2 == 1 ? (uint32_t)i - 1 : BATCH_NONE);
         }
-        assert_true(batch_is_full(&batch, ITEMS));
-        assert_false(batch_is_full(&batch, ITEMS + 1));
+        assert_true(batch_is_full(&batch, &(struct batch_limits){ITEMS, SIZE_MAX}));
+        assert_true(batch_is_full(&batch, &(struct batch_limits){ITEMS + 1, 100}));
+        assert_false(batch_is_full(&batch, &(struct batch_limits){ITEMS + 1, SIZE_MAX}));
     }
     batch_release(&batch);
 }
