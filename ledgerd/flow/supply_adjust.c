@@ -91,15 +91,16 @@ static struct month month_of_act(const struct adjusting *adjusting)
 }
 
 static int post_parts(struct store *store, const struct adjusting *adjusting,
-                      struct post_entry *entry, int64_t entry_id, struct error *err)
+                      const struct post_entry *opened, int64_t entry_id, struct error *err)
 {
     struct post_line lines[POLICY_SHARES_MAX];
+    struct post_entry entry = *opened;
     int32_t source, pool;
 
     if (store_supply_account(store, &source, err) != 0) {
         return -1;
     }
-    entry->lines = lines;
+    entry.lines = lines;
     for (size_t i = 0; i < adjusting->split->share_count; i++) {
         int64_t micro = adjusting->parts[i].micro;
 
@@ -110,7 +111,7 @@ static int post_parts(struct store *store, const struct adjusting *adjusting,
                                adjusting->result->fiscal_year, &pool, err) != 0) {
             return -1;
         }
-        lines[entry->line_count++] = (struct post_line){
+        lines[entry.line_count++] = (struct post_line){
             .debit_account = micro > 0 ? source : pool,
             .credit_account = micro > 0 ? pool : source,
             .month = month_of_act(adjusting),
@@ -118,7 +119,7 @@ static int post_parts(struct store *store, const struct adjusting *adjusting,
             .kind = TRANSFER_MINT,
         };
     }
-    return store_post_lines(store, entry, entry_id, err);
+    return store_post_lines(store, &entry, entry_id, err);
 }
 
 static int book(struct store *store, const struct adjusting *adjusting, struct error *err)

@@ -72,7 +72,7 @@ int store_add_adjustment(struct store *store, const char *id, struct points poin
 
 void charged_record_release(struct charged_record *record)
 {
-    for (size_t i = 0; i < record->count; i++) {
+    for (size_t i = 0; record->slices != NULL && i < record->count; i++) {
         free(record->slices[i].project);
         free(record->slices[i].klass);
     }
@@ -178,7 +178,7 @@ int store_add_refunds(struct store *store, const struct refund_row *rows, size_t
 
 void booked_refunds_release(struct booked_refunds *refunds)
 {
-    for (size_t i = 0; i < refunds->count; i++) {
+    for (size_t i = 0; refunds->rows != NULL && i < refunds->count; i++) {
         free(refunds->rows[i].project);
         free(refunds->rows[i].klass);
     }

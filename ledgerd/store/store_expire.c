@@ -46,7 +46,7 @@ int store_expiry_is_due(struct store *store, struct instant now, bool *is_due, s
 
 void due_projects_release(struct due_projects *due)
 {
-    for (size_t i = 0; i < due->count; i++) {
+    for (size_t i = 0; due->ids != NULL && i < due->count; i++) {
         free(due->ids[i]);
     }
     free(due->ids);
@@ -129,7 +129,7 @@ int store_put_expiry(struct store *store, const struct expiry *expiry, struct in
 
 void ended_pools_release(struct ended_pools *pools)
 {
-    for (size_t i = 0; i < pools->count; i++) {
+    for (size_t i = 0; pools->rows != NULL && i < pools->count; i++) {
         free(pools->rows[i].share);
     }
     free(pools->rows);
