@@ -120,10 +120,8 @@ int walk_run(struct walk *walk, struct store *store, struct error *err)
     int result = -1;
 
     posting_clear(&walk->moved); /* a repeated transaction starts over */
-    *walk = (struct walk){.part = walk->part,
-                          .parts = walk->parts,
-                          .since = walk->since,
-                          .moved = walk->moved};
+    *walk = (struct walk){
+        .part = walk->part, .parts = walk->parts, .since = walk->since, .moved = walk->moved};
     walk->last.last = SEAL_START;
     if (hasher != NULL) {
         result = walk_pages(walk, store, hasher, &page, err);
