@@ -20,6 +20,7 @@ enum setting_type {
     SETTING_AUTH, /* checked, nothing to store while there is one choice */
     SETTING_CLASS,
     SETTING_PROJECT,
+    SETTING_LAG,     /* a duration of the section's source, up to `most` seconds */
     SETTING_NOT_YET, /* known, but its part is not built */
 };
 
@@ -35,6 +36,8 @@ struct setting {
 
 #define AT(field) offsetof(struct conf, field)
 #define DAY_SECONDS 86400
+#define HOUR_SECONDS 3600
+#define LAG_SECONDS_MAX (366 * DAY_SECONDS)
 
 static const struct setting settings[] = {
     {"database", "url", SETTING_TEXT, AT(database_url), "", 0, 0},
@@ -62,7 +65,7 @@ static const struct setting settings[] = {
     {"slurm *", "mode", SETTING_NOT_YET, 0, NULL, 0, 0},
     {"slurm *", "interval", SETTING_NOT_YET, 0, NULL, 0, 0},
     {"slurm *", "overlap", SETTING_NOT_YET, 0, NULL, 0, 0},
-    {"slurm *", "lag", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"slurm *", "lag", SETTING_LAG, 0, NULL, 0, LAG_SECONDS_MAX},
     {"slurm *", "command", SETTING_NOT_YET, 0, NULL, 0, 0},
     {"slurm *", "url", SETTING_NOT_YET, 0, NULL, 0, 0},
     {"slurm *", "token_file", SETTING_NOT_YET, 0, NULL, 0, 0},
@@ -73,7 +76,7 @@ static const struct setting settings[] = {
     {"tokens *", "url", SETTING_NOT_YET, 0, NULL, 0, 0},
     {"tokens *", "format", SETTING_NOT_YET, 0, NULL, 0, 0},
     {"tokens *", "interval", SETTING_NOT_YET, 0, NULL, 0, 0},
-    {"tokens *", "lag", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"tokens *", "lag", SETTING_LAG, 0, NULL, 0, LAG_SECONDS_MAX},
     {"tokens *", "aggregate", SETTING_NOT_YET, 0, NULL, 0, 0},
 };
 
@@ -203,7 +206,68 @@ static int name_compare(const void *a, const void *b)
     return order != 0 ? order : strcmp(x->name, y->name);
 }
 
-/* [slurm CLUSTER] is of the source "slurm:CLUSTER"; [tokens SOURCE] names it in full. */
+/* [slurm CLUSTER] is of the source "slurm:CLUSTER"; [tokens SOURCE] names it in full. NULL for any
+ * other section, or out of memory. */
+static char *source_name(const char *section)
+{
+    const char *cluster = pattern_match("slurm *", section);
+    const char *source = pattern_match("tokens *", section);
+    char *name = NULL;
+
+    if (cluster != NULL) {
+        return asprintf(&name, "slurm:%s", cluster) < 0 ? NULL : name;
+    }
+    return source != NULL ? strdup(source) : NULL;
+}
+
+static bool section_is_source(const char *section)
+{
+    return pattern_match("slurm *", section) != NULL || pattern_match("tokens *", section) != NULL;
+}
+
+/* The source of a section, added with the lag of its kind when the section is met first. */
+static struct conf_source *source_take(struct conf *conf, const char *section)
+{
+    char *name = source_name(section);
+    struct conf_source *sources;
+
+    for (size_t i = 0; name != NULL && i < conf->source_count; i++) {
+        if (strcmp(conf->sources[i].name, name) == 0) {
+            free(name);
+            return &conf->sources[i];
+        }
+    }
+    sources = name == NULL ? NULL
+                           : realloc(conf->sources, (conf->source_count + 1) * sizeof *sources);
+    if (sources == NULL) {
+        free(name);
+        return NULL;
+    }
+    conf->sources = sources;
+    sources[conf->source_count] = (struct conf_source){
+        .name = name,
+        .lag_us = (section[0] == 's' ? DAY_SECONDS : HOUR_SECONDS) * INSTANT_SECOND_US,
+    };
+    return &sources[conf->source_count++];
+}
+
+static const char *store_lag(struct conf *conf, const struct setting *setting, const char *section,
+                             const char *value)
+{
+    struct conf_source *source = source_take(conf, section);
+    int64_t lag_us;
+
+    if (source == NULL) {
+        return "out of memory";
+    }
+    if (parse_duration(value, strlen(value), &lag_us) != 0 ||
+        lag_us > setting->most * INSTANT_SECOND_US) {
+        return "must be a duration like 30m, 1h or 2d, up to 366d";
+    }
+    source->lag_us = lag_us;
+    return NULL;
+}
+
 static const char *store_name(struct conf *conf, const struct setting *setting, const char *section,
                               const char *key, const char *value)
 {
@@ -266,6 +330,8 @@ static const char *store_value(struct conf *conf, const struct setting *setting,
     case SETTING_CLASS:
     case SETTING_PROJECT:
         return store_name(conf, setting, section, key, value);
+    case SETTING_LAG:
+        return store_lag(conf, setting, section, value);
     case SETTING_NOT_YET:
         break;
     }
@@ -342,6 +408,10 @@ static int lines_read(struct conf *conf, struct ini *ini, struct error *err)
         }
         if (kind == INI_SECTION && !section_is_known(ini->section)) {
             return ini_error(ini, err, "unknown section [%.60s]", ini->section);
+        }
+        if (kind == INI_SECTION && section_is_source(ini->section) &&
+            source_take(conf, ini->section) == NULL) {
+            return error_set(err, ERROR_INTERNAL, "out of memory for %s", ini->name);
         }
         if (kind == INI_SETTING && setting_take(conf, ini, given, err) != 0) {
             return -1;

@@ -36,6 +36,11 @@ struct conf_name {
     char *means;  /* class; project */
 };
 
+struct conf_source { /* a [slurm …] or [tokens …] section */
+    char *name;      /* "slurm:CLUSTER", or as [tokens SOURCE] has it */
+    int64_t lag_us;  /* how late its records may come */
+};
+
 struct conf {
     char *database_url; /* libpq conninfo or URI; "" leaves all to libpq */
     int database_connections;
@@ -53,6 +58,8 @@ struct conf {
     bool log_json;
     size_t name_count;
     struct conf_name *names; /* sorted by kind, source and name */
+    size_t source_count;
+    struct conf_source *sources; /* in the order of the file */
 };
 
 /* Read the settings of the file `path`; of CONF_PATH if path is NULL and that file is there,
@@ -68,6 +75,9 @@ void conf_release(struct conf *conf);
 /* What `name` of `source` means by the configuration, or NULL. Valid as long as conf. */
 const char *conf_name_find(const struct conf *conf, enum conf_name_kind kind, const char *source,
                            const char *name);
+
+/* The source's section, or NULL if it has none. Valid as long as conf. */
+const struct conf_source *conf_source_find(const struct conf *conf, const char *source);
 
 /* "HOST:PORT", "[::1]:8080". Returns 0 or -1. */
 int conf_address_parse(const char *text, struct conf_address *address);

@@ -92,11 +92,25 @@ void conf_release(struct conf *conf)
         free(conf->names[i].means);
     }
     free(conf->names);
+    for (size_t i = 0; i < conf->source_count; i++) {
+        free(conf->sources[i].name);
+    }
+    free(conf->sources);
     free(conf->database_url);
     free(conf->unix_path);
     free(conf->checkpoint_key);
     free(conf->checkpoint_public_key);
     *conf = (struct conf){0};
+}
+
+const struct conf_source *conf_source_find(const struct conf *conf, const char *source)
+{
+    for (size_t i = 0; i < conf->source_count; i++) {
+        if (strcmp(conf->sources[i].name, source) == 0) {
+            return &conf->sources[i];
+        }
+    }
+    return NULL;
 }
 
 const char *conf_name_find(const struct conf *conf, enum conf_name_kind kind, const char *source,

@@ -19,6 +19,7 @@ extern const struct verb import_verbs[];
 extern const struct verb balance_verbs[];
 extern const struct verb explain_verbs[];
 extern const struct verb quarantine_verbs[];
+extern const struct verb close_verbs[];
 extern const struct verb verify_verbs[];
 extern const struct verb checkpoint_verbs[];
 extern const struct verb audit_verbs[];

@@ -66,6 +66,7 @@ struct batch_raw { /* an item's own text */
 enum batch_kind {
     BATCH_FINAL,   /* parsed; unrated if it has a trouble */
     BATCH_RUNNING, /* likewise */
+    BATCH_CLOSING, /* running, with slices to post of months that close; rated */
     BATCH_BAD,     /* could not be parsed, has a trouble */
     BATCH_SKIPPED, /* no usage */
 };
@@ -90,7 +91,8 @@ struct batch_item {
     struct instant end;
     struct instant seen;
     int64_t elapsed_us;
-    struct month month; /* of its last instant; undefined for bad and skipped ones */
+    struct month first_month; /* that it touches or belongs to */
+    struct month month;       /* of its last instant; undefined for bad and skipped ones */
     bool has_month;
     int32_t card_no;
     int rule;

@@ -93,14 +93,14 @@ static json_t *charge_document(const struct explanation *explanation,
 {
     const struct zone *zone = &explanation->catalog->zone;
 
-    return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:I, s:o, s:o, s:o}", "version",
-                     charge->version, "month", document_month(charge->month), "last",
-                     document_instant(zone, charge->last), "project",
-                     document_text(charge->project), "points", document_points(charge->points),
-                     "list_points", document_points(charge->list_points), "card", charge->card_no,
-                     "rule", charge->rule, "transfer", (json_int_t)charge->transfer, "debit",
-                     document_text(charge->debit), "credit", document_text(charge->credit),
-                     "booked_at", document_instant(zone, charge->booked_at));
+    return json_pack(
+        "{s:i, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:I, s:o, s:o, s:o, s:o}", "version",
+        charge->version, "month", document_month(charge->month), "last",
+        document_instant(zone, charge->last), "project", document_text(charge->project), "points",
+        document_points(charge->points), "list_points", document_points(charge->list_points),
+        "card", charge->card_no, "rule", charge->rule, "transfer", (json_int_t)charge->transfer,
+        "debit", document_text(charge->debit), "credit", document_text(charge->credit), "booked_in",
+        document_month(charge->booked_in), "booked_at", document_instant(zone, charge->booked_at));
 }
 
 static int compare_charge_months(const void *a, const void *b)
@@ -359,6 +359,7 @@ static void write_booked(struct strbuf *out, const json_t *document)
                                                  {"transfer", "transfer", true},
                                                  {"debit", "from", false},
                                                  {"credit", "to", false},
+                                                 {"booked_in", "in", false},
                                                  {"booked_at", "booked", false},
                                                  {0}};
     static const struct text_column grants[] = {

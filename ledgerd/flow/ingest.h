@@ -13,12 +13,14 @@
 #ifndef LEDGERD_FLOW_INGEST_H
 #define LEDGERD_FLOW_INGEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "ledgerd/base/conf.h"
 #include "ledgerd/base/error.h"
 #include "ledgerd/base/instant.h"
+#include "ledgerd/core/calendar.h"
 #include "ledgerd/core/points.h"
 #include "ledgerd/flow/catalog.h"
 #include "ledgerd/store/store.h"
@@ -78,10 +80,12 @@ struct ingest_options {
     const struct conf *conf;       /* names of classes and projects; NULL: none */
     const struct catalog *catalog; /* NULL or stale: read from the store */
     struct instant now;            /* booked_at, and `seen` of records that tell none */
-    size_t batch_records;          /* 0: INGEST_BATCH_RECORDS */
-    ingest_progress_fn *progress;  /* at most twice a second; NULL: none */
-    ingest_item_fn *item;          /* after each batch's commit, in order; NULL: none */
-    void *context;                 /* of both */
+    bool is_closing;               /* running work is posted through the month `closing` */
+    struct month closing;
+    size_t batch_records;         /* 0: INGEST_BATCH_RECORDS */
+    ingest_progress_fn *progress; /* at most twice a second; NULL: none */
+    ingest_item_fn *item;         /* after each batch's commit, in order; NULL: none */
+    void *context;                /* of both */
 };
 
 /* Import a file ("-": standard input), of any size in bounded memory: one thread reads and rates,

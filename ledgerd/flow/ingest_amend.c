@@ -388,14 +388,19 @@ static int amend_refunds(struct amending *amending, struct store *store, struct 
 struct meter_sink {
     struct amending *amending;
     uint32_t line;
+    const struct stored_record *stored;
     struct error *err;
 };
 
 static int take_back_meter(void *context, const struct meter_use *use)
 {
     struct meter_sink *sink = context;
-    uint32_t meter = batch_meter(sink->amending->batch, use->meter);
+    uint32_t meter;
 
+    if (sink->stored->is_running && use->month.number > sink->stored->booked_through.number) {
+        return 0; /* never added */
+    }
+    meter = batch_meter(sink->amending->batch, use->meter);
     if (meter == BATCH_NONE) {
         return no_memory(sink->err);
     }
@@ -410,7 +415,7 @@ static int take_back_meters(void *context, size_t i, const struct stored_record 
     struct amending *amending = context;
     const struct batch_item *item = &amending->batch->items.at[chain_at(amending, i)->final];
     struct error cause = {0};
-    struct meter_sink sink = {amending, 0, &cause};
+    struct meter_sink sink = {amending, 0, stored, &cause};
 
     sink.line = batch_line(amending->batch, item->source, stored->record.project,
                            stored->record.klass);

@@ -48,6 +48,16 @@ done:
     return result;
 }
 
+bool poster_is_running(const struct batch *batch, const struct chain *chain)
+{
+    if (chain->running == BATCH_NONE) {
+        return false;
+    }
+    return batch->items.at[chain->running].kind == BATCH_CLOSING
+               ? chain->final == chain->running
+               : chain->final == BATCH_NONE && (!chain->booked.found || chain->is_running);
+}
+
 /* The accrual of each chain that is still running. */
 static size_t collect_running(struct poster *poster, struct accrual *put)
 {
@@ -58,7 +68,7 @@ static size_t collect_running(struct poster *poster, struct accrual *put)
         const struct chain *chain = &poster->judgement.chains.at[i];
         const struct batch_item *item;
 
-        if (chain->running == BATCH_NONE || chain->final != BATCH_NONE || chain->booked.found) {
+        if (!poster_is_running(batch, chain)) {
             continue;
         }
         item = &batch->items.at[chain->running];
@@ -99,12 +109,16 @@ static int write_accruals(struct poster *poster, struct error *err)
         goto done;
     }
     put_count = collect_running(poster, put);
-    if (store_accruals_any(poster->store, &any, err) != 0) {
+    if (poster_leave_rest(poster, put, err) != 0 ||
+        store_accruals_any(poster->store, &any, err) != 0) {
         goto done;
     }
     for (size_t i = 0; any && i < poster->bookings.count; i++) {
         const struct batch_item *item = &batch->items.at[poster->bookings.at[i].item];
 
+        if (item->kind == BATCH_CLOSING) {
+            continue; /* it goes on */
+        }
         ended[ended_count++] = (struct lookup_key){batch->sources.at[item->source].number,
                                                    item->id};
     }

@@ -146,8 +146,8 @@ done:
     return result;
 }
 
-/* The booked version itself is wanted where an item might be another version, or a later sighting.
- */
+/* The booked version itself is wanted where an item might be another version, or a later sighting,
+ * and where it may be one of running work that a close has booked. */
 static void mark_wanted_versions(struct judgement *judgement)
 {
     const struct batch *batch = judgement->batch;
@@ -156,10 +156,10 @@ static void mark_wanted_versions(struct judgement *judgement)
         const struct batch_item *item = &batch->items.at[i];
         struct chain *chain = judgement_chain(judgement, item);
 
-        if (chain == NULL || !chain->booked.found || item->kind == BATCH_RUNNING) {
+        if (chain == NULL || !chain->booked.found) {
             continue;
         }
-        if (item->kind == BATCH_BAD || item->has_seen ||
+        if (item->kind != BATCH_FINAL || item->has_seen ||
             memcmp(item->content, chain->booked.content, sizeof item->content) != 0) {
             chain->wants_version = true;
         }
@@ -205,6 +205,7 @@ static int take_version(void *context, size_t i, const struct stored_record *sto
     if (again != NULL) {
         chain->seen = instant_max(chain->seen, again->seen);
     }
+    chain->is_running = stored->is_running;
     chain->end = stored->record.end;
     chain->elapsed_us = judge_elapsed_us(&stored->record);
     chain->earliest = stored->record.start;
@@ -284,6 +285,12 @@ static int remember(struct judgement *judgement, const struct chain *chain,
     added->seen = seen;
     memcpy(added->content, content, sizeof added->content);
     return 0;
+}
+
+/* True if a final version is booked or read; running work that a close has booked waits for one. */
+static bool has_final(const struct chain *chain)
+{
+    return (chain->booked.found && !chain->is_running) || chain->final != BATCH_NONE;
 }
 
 /* True if the identity has had this content before: in the book, or in an item read earlier. */
@@ -412,7 +419,7 @@ static int judge_other(struct judgement *judgement, struct chain *chain,
 static int judge_final(struct judgement *judgement, struct chain *chain,
                        const struct batch_item *item, struct verdict *verdict, struct error *err)
 {
-    if (chain->booked.found || chain->final != BATCH_NONE) {
+    if (has_final(chain)) {
         return memcmp(item->content, chain->content, sizeof item->content) == 0
                    ? judge_same(judgement, chain, item, verdict, err)
                    : judge_other(judgement, chain, item, verdict, err);
@@ -445,8 +452,7 @@ static void judge_running(struct judgement *judgement, struct chain *chain,
 {
     bool is_known = chain->running != BATCH_NONE || chain->accrual.found;
 
-    if (chain->booked.found || chain->final != BATCH_NONE ||
-        (is_known && compare_accrual(judgement, chain, item) >= 0)) {
+    if (has_final(chain) || (is_known && compare_accrual(judgement, chain, item) >= 0)) {
         verdict->fate = INGEST_DUPLICATE;
     } else if (item->trouble != NULL) {
         quarantine(verdict, item->trouble);
@@ -457,12 +463,24 @@ static void judge_running(struct judgement *judgement, struct chain *chain,
     }
 }
 
+/* Running work whose month closes is as it was seen last: the accrual's own record. */
+static void judge_closing(struct chain *chain, const struct batch_item *item,
+                          struct judgement *judgement, struct verdict *verdict)
+{
+    if (has_final(chain)) {
+        verdict->fate = INGEST_DUPLICATE;
+        return;
+    }
+    verdict->fate = INGEST_BOOKED;
+    make_current(judgement, chain, item);
+    chain->running = chain->final;
+}
+
 /* A text that cannot be read loses against a version that was seen as late or later. */
 static void judge_bad(const struct chain *chain, const struct batch_item *item,
                       const struct judge_options *options, struct verdict *verdict)
 {
-    if (chain != NULL && (chain->booked.found || chain->final != BATCH_NONE) &&
-        instant_compare(chain->seen, options->now) >= 0) {
+    if (chain != NULL && has_final(chain) && instant_compare(chain->seen, options->now) >= 0) {
         verdict->fate = INGEST_DUPLICATE;
     } else {
         quarantine(verdict, item->trouble);
@@ -481,6 +499,9 @@ static int judge_item(struct judgement *judgement, const struct batch_item *item
         return 0;
     case BATCH_BAD:
         judge_bad(chain, item, options, verdict);
+        return 0;
+    case BATCH_CLOSING:
+        judge_closing(chain, item, judgement, verdict);
         return 0;
     case BATCH_RUNNING:
         judge_running(judgement, chain, item, verdict);

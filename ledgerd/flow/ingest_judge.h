@@ -36,6 +36,7 @@ struct chain {
     const char
         *shown; /* the booked record in format ledger, where another content conflicts with it */
     bool wants_version;
+    bool is_running; /* what is booked is running work of a closed month */
     struct instant
         earliest; /* of the booked record's start, end and submission: its charges belong */
     struct instant latest; /* to months between */

@@ -14,6 +14,7 @@
 #include "ledgerd/flow/ingest_tail.h"
 #include "ledgerd/flow/ingest_turns.h"
 #include "ledgerd/store/store.h"
+#include "ledgerd/store/store_accrual.h"
 #include "ledgerd/store/store_post.h"
 
 struct booking {   /* an item whose rows are sent */
@@ -54,5 +55,12 @@ int poster_send(struct poster *poster, struct error *err);
 
 /* Write what is kept beside charges: contents, accruals, skipped items (ingest_beside.c). */
 int poster_write_beside(struct poster *poster, struct error *err);
+
+/* True if the chain's work is still running once the batch is booked. */
+bool poster_is_running(const struct batch *batch, const struct chain *chain);
+
+/* Take what closes have posted of running work out of its accruals put[], one for each running
+ * chain in order (ingest_rest.c). */
+int poster_leave_rest(struct poster *poster, struct accrual *put, struct error *err);
 
 #endif

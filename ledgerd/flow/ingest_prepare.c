@@ -220,6 +220,17 @@ static int prepare_skipped(struct prepare *prepare, const struct import_item *it
     return 0;
 }
 
+/* By the rule `submit` a record belongs to a month in which it may not have begun. */
+static struct month first_month(struct prepare *prepare, const struct usage_record *record)
+{
+    const struct policy *policy = policies_at(&prepare->catalog->policies, record->start);
+    bool is_submitted = policy != NULL && policy->month_rule == MONTH_SUBMIT &&
+                        instant_is_set(record->submitted);
+
+    return month_of(prepare,
+                    is_submitted ? instant_min(record->submitted, record->start) : record->start);
+}
+
 /* What the book needs of any record: an identity, an interval in its years, names that fit. */
 static int check_record(struct prepare *prepare, const struct usage_record *record,
                         struct batch_item *to, struct error *why)
@@ -235,7 +246,8 @@ static int check_record(struct prepare *prepare, const struct usage_record *reco
                                 record->id, record->source, FIELD_BYTES);
     }
     to->month = month_of(prepare, (struct instant){record->end.us - !is_empty});
-    to->has_month = month_is_kept(to->month) && month_is_kept(month_of(prepare, record->start));
+    to->first_month = first_month(prepare, record);
+    to->has_month = month_is_kept(to->month) && month_is_kept(to->first_month);
     if (!to->has_month) {
         return error_set_reason(why, ERROR_INPUT, "bad_interval",
                                 "record %s of %s lies outside the years 1970 to 2199", record->id,
@@ -303,15 +315,27 @@ static int resolve(struct prepare *prepare, struct usage_record *record, struct 
 }
 
 struct effect_sink {
+    const struct prepare *prepare;
     struct batch *batch;
     struct batch_item *item;
 };
 
+/* Of running work whose month closes, what belongs to later months is not posted. */
+static bool is_posted(const struct prepare *prepare, const struct batch_item *item,
+                      struct month month)
+{
+    return item->kind != BATCH_CLOSING || month.number <= prepare->options->closing.number;
+}
+
 static int add_effect(void *context, const struct meter_use *use)
 {
     struct effect_sink *sink = context;
-    struct batch_effect *effect = batch_effect(sink->batch);
+    struct batch_effect *effect;
 
+    if (!is_posted(sink->prepare, sink->item, use->month)) {
+        return 0;
+    }
+    effect = batch_effect(sink->batch);
     if (effect == NULL) {
         return 0; /* the batch has failed, and says so */
     }
@@ -355,11 +379,16 @@ static void take_slices(struct prepare *prepare, const struct usage_record *reco
     to->charge_row = batch->charges.length;
     for (size_t i = 0; i < charge->slice_count; i++) {
         const struct charge_slice *from = &charge->slices[i];
-        struct batch_slice *slice = batch_slice(batch);
+        struct batch_slice *slice;
 
+        if (!is_posted(prepare, to, from->month)) {
+            continue;
+        }
+        slice = batch_slice(batch);
         if (slice == NULL) {
             return;
         }
+        to->slice_count++;
         *slice = (struct batch_slice){from->month, from->last, from->points, from->list_points,
                                       refunds[i]};
         batch_month(batch, from->month);
@@ -375,15 +404,16 @@ static void take_slices(struct prepare *prepare, const struct usage_record *reco
                                              .klass = record->klass,
                                          });
     }
-    to->slice_count = (uint32_t)charge->slice_count;
     to->charge_end = batch->charges.length;
 }
 
-/* The rows of a final record, to be sent as they are if it turns out to be new. */
+/* The rows of a record that is posted, to be sent as they are if it turns out to be new. */
 static int take_final(struct prepare *prepare, const struct usage_record *record,
                       struct batch *batch, struct batch_item *to, struct error *why)
 {
-    struct effect_sink sink = {batch, to};
+    struct effect_sink sink = {prepare, batch, to};
+    const struct copy_months months = {to->month, to->kind == BATCH_CLOSING,
+                                       prepare->options->closing};
 
     to->effect = (uint32_t)batch->effects.count;
     if (meter_use_each(record, &prepare->charge.card->rules[prepare->charge.rule],
@@ -398,13 +428,14 @@ static int take_final(struct prepare *prepare, const struct usage_record *record
     copy_add_identity(&batch->identities, record->id, to->content, to->month);
     to->identity_end = batch->identities.length;
     to->usage_row = batch->usages.length;
-    copy_add_usage(&batch->usages, record, record->project, record->klass, to->month);
+    copy_add_usage(&batch->usages, record, record->project, record->klass, &months);
     to->usage_end = batch->usages.length;
     return 0;
 }
 
-/* The parts of an accrual that belong where it would be charged last. They are within the whole,
- * which was checked. Work that was seen the moment it began has no slice yet. */
+/* The parts of an accrual that belong where it would be charged last; what is posted of it is no
+ * part of it any more. They are within the whole, which was checked. Work that was seen the moment
+ * it began has no slice yet. */
 static void take_parts(const struct prepare *prepare, const struct usage_record *record,
                        struct batch_item *to)
 {
@@ -416,6 +447,11 @@ static void take_parts(const struct prepare *prepare, const struct usage_record 
     for (size_t i = 0; i < charge->slice_count; i++) {
         const struct charge_slice *slice = &charge->slices[i];
 
+        if (to->kind == BATCH_CLOSING && is_posted(prepare, to, slice->month)) {
+            to->points.micro -= slice->points.micro;
+            to->list_points.micro -= slice->list_points.micro;
+            continue;
+        }
         if (slice->month.number == to->slice_month.number) {
             to->month_points.micro += slice->points.micro;
         }
@@ -445,6 +481,23 @@ static void take_running(struct prepare *prepare, const struct usage_record *rec
     batch->failed = batch->failed || prepare->text.failed;
 }
 
+/* True if slices of the running record are posted. By the rule `end` it belongs to the month of its
+ * end, which is not known while it runs. */
+static bool closes(const struct prepare *prepare, const struct usage_record *record)
+{
+    const struct policy *policy = policies_at(&prepare->catalog->policies, record->start);
+
+    if (!prepare->options->is_closing || (policy != NULL && policy->month_rule == MONTH_END)) {
+        return false;
+    }
+    for (size_t i = 0; i < prepare->charge.slice_count; i++) {
+        if (prepare->charge.slices[i].month.number <= prepare->options->closing.number) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int check_resolve_rate(struct prepare *prepare, struct usage_record *record,
                               struct batch *batch, struct batch_item *to, struct error *why)
 {
@@ -460,10 +513,10 @@ static int check_resolve_rate(struct prepare *prepare, struct usage_record *reco
     to->points = prepare->charge.points;
     to->list_points = prepare->charge.list_points;
     if (record->state == USAGE_RUNNING) {
+        to->kind = closes(prepare, record) ? BATCH_CLOSING : BATCH_RUNNING;
         take_running(prepare, record, project, klass, batch, to);
-        return 0;
     }
-    return take_final(prepare, record, batch, to, why);
+    return to->kind == BATCH_RUNNING ? 0 : take_final(prepare, record, batch, to, why);
 }
 
 static int prepare_record(struct prepare *prepare, const struct import_item *item,

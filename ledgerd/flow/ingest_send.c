@@ -72,7 +72,7 @@ static bool is_booked(struct poster *poster, uint32_t number, struct booking *bo
     const struct batch_item *item = &poster->batch->items.at[number];
     const struct chain *chain;
 
-    if (item->kind != BATCH_FINAL || item->trouble != NULL) {
+    if ((item->kind != BATCH_FINAL && item->kind != BATCH_CLOSING) || item->trouble != NULL) {
         return false;
     }
     chain = judgement_chain(&poster->judgement, item);

@@ -3,7 +3,8 @@
  * A report is one document, made here from one snapshot of the book; every format is rendered from
  * it, so that no two can differ, and a month that was closed is rendered from the document that was
  * stored. Shapes are those of contract section 8. All return a new reference, or NULL with *err:
- * ERROR_REFUSED with reason no_policy or unknown_project, ERROR_VERIFY if the book's figures do not
+ * ERROR_REFUSED with reason no_policy, unknown_project or no_report (of a closed month in which
+ * nothing was booked, or not of this project), ERROR_VERIFY if the book's figures do not
  * agree with one another.
  */
 #ifndef LEDGERD_FLOW_REPORT_H
@@ -20,6 +21,13 @@
  * while the digest is still empty. */
 json_t *report_month(struct store *store, struct month month, struct instant now,
                      struct error *err);
+
+/* The report of a month that is about to be closed, as closed, and, through `each`, the statement
+ * of every project and service that it shows; inside the transaction that closes it. */
+typedef int report_statement_fn(void *context, const char *project, const json_t *statement,
+                                struct error *err);
+json_t *report_close(struct store *store, struct month month, struct instant now,
+                     report_statement_fn *each, void *context, struct error *err);
 
 /* Cut the month's document down to one share or one project (the other is NULL). It keeps the
  * digest of the whole and gets a member "excerpt" that names the filter. ERROR_REFUSED with reason

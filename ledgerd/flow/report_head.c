@@ -1,7 +1,10 @@
 /* Parts of reports. */
 #include "ledgerd/flow/report_head.h"
 
+#include <stdlib.h>
+
 #include "ledgerd/flow/document.h"
+#include "ledgerd/store/store_close.h"
 #include "ledgerd/store/store_report.h"
 
 struct sources {
@@ -38,6 +41,45 @@ json_t *report_completeness(struct store *store, const struct catalog *catalog, 
         error_set(err, ERROR_INTERNAL, "out of memory for the report");
     }
     return document;
+}
+
+/* A month before the first one closed has nothing; a project that was added later has none of it.
+ */
+static int no_report(struct store *store, struct month month, const char *project,
+                     struct error *err)
+{
+    char text[MONTH_TEXT_BYTES];
+    struct month closed;
+    if (store_closed_through(store, &closed, err) < 0) {
+        return -1;
+    }
+    if (month.number > closed.number) {
+        return 0;
+    }
+    return error_set_reason(err, ERROR_REFUSED, "no_report",
+                            project != NULL ? "%s is closed, and project %s had no statement in it"
+                                            : "%s is closed: the book held nothing then",
+                            month_format(month, text), project != NULL ? project : "");
+}
+
+int report_stored(struct store *store, struct month month, const char *project, json_t **document,
+                  struct error *err)
+{
+    char *text = NULL;
+    json_error_t where;
+    *document = NULL;
+    if (store_close_read(store, month, project, &text, NULL, err) < 0) {
+        return -1;
+    }
+    if (text == NULL) {
+        return no_report(store, month, project, err);
+    }
+    *document = json_loads(text, JSON_REJECT_DUPLICATES, &where);
+    free(text);
+    return *document != NULL
+               ? 0
+               : error_set(err, ERROR_VERIFY, "the stored report is not as it was stored: %s",
+                           where.text);
 }
 
 json_t *report_promise_document(const struct report_share_row *row)

@@ -1,9 +1,9 @@
 /* The monthly report. */
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ledgerd/flow/catalog.h"
+#include "ledgerd/flow/digest.h"
 #include "ledgerd/flow/document.h"
 #include "ledgerd/flow/report.h"
 #include "ledgerd/flow/report_head.h"
@@ -13,6 +13,8 @@
 struct month_work {
     struct month month;
     struct instant now;
+    report_statement_fn *each; /* of a month that is being closed; NULL: it stays open */
+    void *context;
     json_t *document;
 };
 
@@ -65,14 +67,47 @@ static int month_fill(struct store *store, struct month_work *work, const struct
         return -1;
     }
     work->document = json_pack(
-        "{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:[], s:o}", "month", document_month(work->month),
-        "timezone", catalog->zone.name, "policy", shares->policy->name, "state", "open", "digest",
-        "", "shares", rows, "projects", projects_document(projects, false), "services",
-        projects_document(projects, true), "adjustments", "completeness", completeness);
+        "{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:O, s:o}", "month", document_month(work->month),
+        "timezone", catalog->zone.name, "policy", shares->policy->name, "state",
+        work->each != NULL ? "closed" : "open", "digest", "", "shares", rows, "projects",
+        projects_document(projects, false), "services", projects_document(projects, true),
+        "adjustments", projects->adjustments, "completeness", completeness);
     if (work->document == NULL) {
         return error_set(err, ERROR_INTERNAL, "out of memory for the report");
     }
     return 0;
+}
+
+/* The statements of everybody whom the month shows. */
+static int statements_give(struct store *store, const struct month_work *work,
+                           const struct catalog *catalog, const struct report_projects *projects,
+                           struct error *err)
+{
+    const struct statement_head head = {work->month, work->now, true};
+    json_t *days = report_days(store, catalog, work->month, NULL, err);
+    int result = days != NULL ? 0 : -1;
+    for (size_t i = 0; i < projects->count && result == 0; i++) {
+        const struct report_project *p = &projects->projects[i];
+        if (report_project_is_idle(p)) {
+            continue;
+        }
+        json_t *statement = report_statement_document(store, catalog, p, &head, days, err);
+        result = statement == NULL ? -1 : work->each(work->context, p->project->id, statement, err);
+        json_decref(statement);
+    }
+    json_decref(days);
+    return result;
+}
+
+/* The stored document of a closed month. 1 if there is one, 0 while the month is open. */
+static int month_stored(struct store *store, struct month_work *work, struct error *err)
+{
+    if (work->each != NULL) {
+        return 0;
+    }
+    return report_stored(store, work->month, NULL, &work->document, err) < 0 ? -1
+           : work->document != NULL                                          ? 1
+                                                                             : 0;
 }
 
 static int month_work(struct store *store, void *context, struct error *err)
@@ -80,17 +115,28 @@ static int month_work(struct store *store, void *context, struct error *err)
     struct month_work *work = context;
     struct report_shares shares = {0};
     struct report_projects projects = {0};
-    struct catalog *catalog = catalog_load(store, err);
+    struct catalog *catalog = NULL;
     int result = -1;
 
     json_decref(work->document); /* of a run that the database asked to repeat */
     work->document = NULL;
+    int stored = month_stored(store, work, err);
+    if (stored != 0) {
+        return stored < 0 ? -1 : 0;
+    }
+    catalog = catalog_load(store, err);
     if (catalog != NULL) {
         struct month current = calendar_month_of(&catalog->calendar, work->now);
         if (report_shares_gather(store, catalog, work->month, current, &shares, err) == 0 &&
             report_projects_gather(store, catalog, work->month, current, NULL, &projects, err) ==
                 0) {
             result = month_fill(store, work, catalog, &shares, &projects, err);
+        }
+        if (result == 0) {
+            result = report_digest_set(work->document, err);
+        }
+        if (result == 0 && work->each != NULL) {
+            result = statements_give(store, work, catalog, &projects, err);
         }
     }
     report_projects_release(&projects);
@@ -102,17 +148,10 @@ static int month_work(struct store *store, void *context, struct error *err)
 int report_digest_set(json_t *document, struct error *err)
 {
     struct strbuf text = STRBUF_INIT;
-    unsigned char hash[EVP_MAX_MD_SIZE];
-    unsigned length = 0;
-    char hex[2 * EVP_MAX_MD_SIZE + 1] = "";
+    char hex[DIGEST_TEXT_BYTES];
     int result = document_write(document, &text, err);
-    if (result == 0 && EVP_Digest(text.data, text.length, hash, &length, EVP_sha256(), NULL) != 1) {
-        result = error_set(err, ERROR_INTERNAL, "the report's digest cannot be computed");
-    }
-    for (unsigned i = 0; result == 0 && i < length; i++) {
-        static const char digits[] = "0123456789abcdef";
-        hex[2 * i] = digits[hash[i] >> 4];
-        hex[2 * i + 1] = digits[hash[i] & 15];
+    if (result == 0) {
+        result = digest_text(text.data, text.length, hex, err);
     }
     if (result == 0 && json_object_set_new(document, "digest", json_string(hex)) < 0) {
         result = error_set(err, ERROR_INTERNAL, "out of memory for the report");
@@ -124,8 +163,18 @@ int report_digest_set(json_t *document, struct error *err)
 json_t *report_month(struct store *store, struct month month, struct instant now, struct error *err)
 {
     struct month_work work = {.month = month, .now = now};
-    if (store_transact(store, STORE_UNLOCKED, month_work, &work, err) < 0 ||
-        report_digest_set(work.document, err) < 0) {
+    if (store_transact(store, STORE_UNLOCKED, month_work, &work, err) < 0) {
+        json_decref(work.document);
+        return NULL;
+    }
+    return work.document;
+}
+
+json_t *report_close(struct store *store, struct month month, struct instant now,
+                     report_statement_fn *each, void *context, struct error *err)
+{
+    struct month_work work = {.month = month, .now = now, .each = each, .context = context};
+    if (store_transact(store, STORE_UNLOCKED, month_work, &work, err) < 0) {
         json_decref(work.document);
         return NULL;
     }

@@ -68,7 +68,10 @@ static int move_take(void *context, const struct report_move *row, struct error 
     if (points_add(p->opening, row->before, &p->opening) != POINTS_OK ||
         points_add(p->closing, row->before, &p->closing) != POINTS_OK ||
         points_add(p->closing, row->month, &p->closing) != POINTS_OK ||
-        points_add(*column, change, column) != POINTS_OK) {
+        points_add(p->closing, row->late, &p->closing) != POINTS_OK ||
+        points_add(p->adjusted, row->late, &p->adjusted) != POINTS_OK ||
+        points_add(*column, change, column) != POINTS_OK ||
+        (column == &p->adjusted && points_add(p->moved, change, &p->moved) != POINTS_OK)) {
         return overflow(row->project, err);
     }
     bool is_charge = column == &p->charged && !p->project->is_service;
@@ -77,6 +80,22 @@ static int move_take(void *context, const struct report_move *row, struct error 
         return no_memory(err);
     }
     return 0;
+}
+
+static int late_take(void *context, const struct report_late *row, struct error *err)
+{
+    struct report_projects *all = context;
+    struct report_project *p = project_of(all, row->project, err);
+    if (p == NULL) {
+        return -1;
+    }
+    if (points_add(p->late_sum, row->points, &p->late_sum) != POINTS_OK) {
+        return overflow(row->project, err);
+    }
+    json_t *line = json_pack("{s:o, s:s, s:s, s:o, s:o}", "month", document_month(row->month),
+                             "project", row->project, "source", row->source, "id",
+                             document_text(row->id), "points", document_points(row->points));
+    return json_array_append_new(all->adjustments, line) < 0 ? no_memory(err) : 0;
 }
 
 static json_t *class_add(struct report_project *p, const char *source, const char *klass,
@@ -222,8 +241,8 @@ static int service_split(struct report_project *p, struct error *err)
     return 0;
 }
 
-/* opening + granted - charged (+ received) + refunded + adjusted - expired = closing, and users and
- * classes each add up to charged. */
+/* opening + granted - charged (+ received) + refunded + adjusted - expired = closing; users and
+ * classes each add up to charged, and what was moved and what came late to adjusted. */
 static int project_prove(const struct report_project *p, struct error *err)
 {
     char want[POINTS_TEXT_BYTES];
@@ -234,6 +253,11 @@ static int project_prove(const struct report_project *p, struct error *err)
         return error_set(err, ERROR_VERIFY,
                          "project %s: its columns do not add up to its closing balance %s",
                          p->project->id, points_format(p->closing, want));
+    }
+    if ((__int128)p->moved.micro + p->late_sum.micro != p->adjusted.micro) {
+        return error_set(
+            err, ERROR_VERIFY, "project %s: what came late adds up to %s, it was adjusted by %s",
+            p->project->id, points_format(p->late_sum, got), points_format(p->adjusted, want));
     }
     if (points_compare(p->users_sum, p->charged) != 0) {
         return error_set(err, ERROR_VERIFY, "project %s: its users add up to %s, not to %s charged",
@@ -253,6 +277,7 @@ static int projects_read(struct store *store, struct report_projects *all, bool 
 {
     struct month month = all->month;
     if (store_report_moves(store, month, project, move_take, all, err) < 0 ||
+        store_report_late(store, month, project, late_take, all, err) < 0 ||
         store_report_usage(store, month, project, usage_take, all, err) < 0 ||
         store_report_meters(store, month, project, meter_take, all, err) < 0 ||
         store_report_users(store, month, project, user_take, all, err) < 0 ||
@@ -274,7 +299,10 @@ int report_projects_gather(struct store *store, const struct catalog *catalog, s
 {
     struct report_projects all = {.catalog = catalog, .month = month};
     all.projects = calloc(catalog->project_count + 1, sizeof *all.projects);
-    if (all.projects == NULL) {
+    all.adjustments = json_array();
+    if (all.projects == NULL || all.adjustments == NULL) {
+        json_decref(all.adjustments);
+        free(all.projects);
         return no_memory(err);
     }
     for (; all.count < catalog->project_count; all.count++) {
@@ -299,6 +327,7 @@ void report_projects_release(struct report_projects *projects)
         json_decref(projects->projects[i].users);
         json_decref(projects->projects[i].classes);
     }
+    json_decref(projects->adjustments);
     free(projects->projects);
     *projects = (struct report_projects){0};
 }
@@ -306,7 +335,8 @@ void report_projects_release(struct report_projects *projects)
 bool report_project_is_idle(const struct report_project *p)
 {
     return p->project->is_closed && p->opening.micro == 0 && p->closing.micro == 0 &&
-           p->granted.micro == 0 && p->accrued.micro == 0 && json_array_size(p->classes) == 0;
+           p->granted.micro == 0 && p->adjusted.micro == 0 && p->accrued.micro == 0 &&
+           json_array_size(p->classes) == 0;
 }
 
 json_t *report_project_document(const struct report_project *p)

@@ -23,6 +23,8 @@ struct report_project {
     struct points received; /* services: for the tokens that they served */
     struct points refunded;
     struct points adjusted; /* moved between projects, net, and what belongs to closed months */
+    struct points moved;    /* the part of it that was moved between projects */
+    struct points late_sum;
     struct points expired;
     struct points closing;
     struct points accrued; /* cost so far of running work; of the current month alone */
@@ -39,6 +41,7 @@ struct report_projects {
     struct month month;
     size_t count; /* all projects and services of the catalog, in its order */
     struct report_project *projects;
+    json_t *adjustments; /* [{month, project, source, id, points}] that belong to closed months */
 };
 
 /* Gather a month, of one project (by id) or of all (NULL), inside one store_transact. `current` is

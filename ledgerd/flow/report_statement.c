@@ -22,27 +22,31 @@ static json_t *no_memory(struct error *err)
 
 static int day_take(void *context, const struct report_usage_line *row, struct error *err)
 {
+    json_t *days = json_object_get(context, row->project);
+    if (days == NULL && json_object_set_new(context, row->project, json_array()) == 0) {
+        days = json_object_get(context, row->project);
+    }
     json_t *line = json_pack("{s:s, s:s, s:o, s:o, s:I}", "day", row->period, "source", row->source,
                              "points", document_points(row->points), "list_points",
                              document_points(row->list_points), "records",
                              (json_int_t)row->records);
-    return json_array_append_new(context, line) < 0 ? (no_memory(err), -1) : 0;
+    return json_array_append_new(days, line) < 0 ? (no_memory(err), -1) : 0;
 }
 
-static json_t *days_document(struct store *store, const struct catalog *catalog,
-                             const struct statement_work *work, struct error *err)
+json_t *report_days(struct store *store, const struct catalog *catalog, struct month month,
+                    const char *project, struct error *err)
 {
     struct report_usage_query query = {
-        .project = work->project,
-        .first = work->month,
-        .last = work->month,
+        .project = project,
+        .first = month,
+        .last = month,
         .from = {0},
         .to = {INSTANT_LIMIT_US},
         .zone = catalog->zone.name,
         .by_day = true,
         .by_source = true,
     };
-    json_t *days = json_array();
+    json_t *days = json_object();
     if (store_report_usage_lines(store, &query, day_take, days, err) < 0) {
         json_decref(days);
         return NULL;
@@ -51,11 +55,12 @@ static json_t *days_document(struct store *store, const struct catalog *catalog,
 }
 
 static json_t *grants_document(struct store *store, const struct catalog *catalog,
-                               const struct statement_work *work, struct error *err)
+                               const char *project, const struct statement_head *head,
+                               struct error *err)
 {
-    struct period month = calendar_month(&catalog->calendar, work->month);
+    struct period month = calendar_month(&catalog->calendar, head->month);
     struct grant_infos grants = {0};
-    if (grant_list(store, work->project, work->now, &grants, err) < 0) {
+    if (grant_list(store, project, head->now, &grants, err) < 0) {
         return NULL;
     }
     json_t *list = json_array();
@@ -76,40 +81,51 @@ static json_t *grants_document(struct store *store, const struct catalog *catalo
     return list;
 }
 
-static json_t *statement_fill(struct store *store, const struct catalog *catalog,
-                              const struct report_project *project,
-                              const struct statement_work *work, struct error *err)
+json_t *report_statement_document(struct store *store, const struct catalog *catalog,
+                                  const struct report_project *project,
+                                  const struct statement_head *head, json_t *days,
+                                  struct error *err)
 {
+    const char *id = project->project->id;
     json_t *grants = project->project->is_service ? json_array()
-                                                  : grants_document(store, catalog, work, err);
-    json_t *days = grants != NULL ? days_document(store, catalog, work, err) : NULL;
-    json_t *completeness = days != NULL ? report_completeness(store, catalog, work->month, err)
-                                        : NULL;
+                                                  : grants_document(store, catalog, id, head, err);
+    json_t *own = json_object_get(days, id);
+    json_t *completeness = grants != NULL ? report_completeness(store, catalog, head->month, err)
+                                          : NULL;
     if (completeness == NULL) {
         json_decref(grants);
-        json_decref(days);
         return NULL;
     }
-    json_t *document = json_pack("{s:o, s:s, s:s, s:s}", "month", document_month(work->month),
-                                 "timezone", catalog->zone.name, "state", "open", "digest", "");
+    json_t *document = json_pack("{s:o, s:s, s:s, s:s}", "month", document_month(head->month),
+                                 "timezone", catalog->zone.name, "state",
+                                 head->is_closed ? "closed" : "open", "digest", "");
     json_t *lines = report_project_document(project);
     json_object_update(document, lines);
     json_decref(lines);
     json_object_set_new(document, "grants", grants);
-    json_object_set_new(document, "days", days);
+    json_object_set_new(document, "days", own != NULL ? json_incref(own) : json_array());
     json_object_set_new(document, "completeness", completeness);
-    return document != NULL ? document : no_memory(err);
+    if (document == NULL || report_digest_set(document, err) < 0) {
+        json_decref(document);
+        return document == NULL ? no_memory(err) : NULL;
+    }
+    return document;
 }
 
 static int statement_work(struct store *store, void *context, struct error *err)
 {
     struct statement_work *work = context;
     struct report_projects projects = {0};
-    struct catalog *catalog = catalog_load(store, err);
+    struct catalog *catalog;
     int result = -1;
 
     json_decref(work->document);
     work->document = NULL;
+    if (report_stored(store, work->month, work->project, &work->document, err) < 0 ||
+        work->document != NULL) {
+        return work->document != NULL ? 0 : -1;
+    }
+    catalog = catalog_load(store, err);
     if (catalog == NULL) {
         return -1;
     }
@@ -120,8 +136,13 @@ static int statement_work(struct store *store, void *context, struct error *err)
     } else if (report_projects_gather(store, catalog, work->month,
                                       calendar_month_of(&catalog->calendar, work->now),
                                       work->project, &projects, err) == 0) {
-        work->document = statement_fill(store, catalog,
-                                        &projects.projects[known - catalog->projects], work, err);
+        const struct statement_head head = {work->month, work->now, false};
+        json_t *days = report_days(store, catalog, work->month, work->project, err);
+        if (days != NULL) {
+            work->document = report_statement_document(
+                store, catalog, &projects.projects[known - catalog->projects], &head, days, err);
+        }
+        json_decref(days);
         result = work->document != NULL ? 0 : -1;
     }
     report_projects_release(&projects);
@@ -133,8 +154,7 @@ json_t *report_statement(struct store *store, const char *project, struct month 
                          struct instant now, struct error *err)
 {
     struct statement_work work = {.project = project, .month = month, .now = now};
-    if (store_transact(store, STORE_UNLOCKED, statement_work, &work, err) < 0 ||
-        report_digest_set(work.document, err) < 0) {
+    if (store_transact(store, STORE_UNLOCKED, statement_work, &work, err) < 0) {
         json_decref(work.document);
         return NULL;
     }

@@ -23,6 +23,7 @@ struct sealing {
     struct store_seal before;
     struct store_seal link;
     struct strbuf leaves;
+    struct strbuf closes;
 };
 
 static int add_leaf(void *context, const struct seal_row *row, struct error *err)
@@ -58,6 +59,22 @@ static int check_numbering(struct store *store, const struct store_seal *last, s
     return 0;
 }
 
+/* The closes that no link seals yet: few, and with what they closed behind them. */
+static int take_closes(struct store *store, struct sealing *sealing, struct error *err)
+{
+    int64_t last;
+
+    if (store_seal_closed(store, &last, err) != 0 ||
+        store_seal_closes(store, last, &sealing->closes, err) != 0) {
+        return -1;
+    }
+    if (sealing->closes.length > 0) {
+        sealing->link.closes = (const unsigned char *)sealing->closes.data;
+        sealing->link.closes_length = sealing->closes.length;
+    }
+    return 0;
+}
+
 static int link_next(struct store *store, struct sealing *sealing, struct error *err)
 {
     struct store_seal *link = &sealing->link;
@@ -68,8 +85,14 @@ static int link_next(struct store *store, struct sealing *sealing, struct error 
                              err) != 0) {
         return -1;
     }
-    if (link->transfers == 0) {
+    if (take_closes(store, sealing, err) != 0) {
+        return -1;
+    }
+    if (link->transfers == 0 && link->closes == NULL) {
         return 0;
+    }
+    if (link->transfers == 0) {
+        link->last = sealing->before.last;
     }
     link->n = sealing->before.n + 1;
     link->total = sealing->before.total + link->transfers;
@@ -88,6 +111,7 @@ static int seal_once(struct store *store, void *context, struct error *err)
 
     sealing->link = (struct store_seal){0};
     strbuf_clear(&sealing->leaves);
+    strbuf_clear(&sealing->closes);
     if (store_seal_lock(store, sealing->wait, &sealing->locked, err) != 0) {
         return -1;
     }
@@ -136,10 +160,12 @@ int seal_book(struct store *store, bool wait, int64_t *sealed, struct error *err
         return -1;
     }
     strbuf_init(&sealing.leaves);
+    strbuf_init(&sealing.closes);
     if (!wait || let_others_end(store, err) == 0) {
         result = seal_ready(store, &sealing, &total, err);
     }
     strbuf_release(&sealing.leaves);
+    strbuf_release(&sealing.closes);
     seal_hasher_destroy(sealing.hasher);
     if (result == 0 && sealed != NULL) {
         *sealed = total;

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A link that seals closes says so, in its form and at its end. */
 static const char head_form[] = "ledger seal 1\n";
+static const char head_form_with_closes[] = "ledger seal 2\n";
 
 struct seal_hasher {
     EVP_MD *algorithm; /* fetched once: fetching costs more than hashing a row */
@@ -81,15 +83,17 @@ int seal_hash_head(struct seal_hasher *hasher, const unsigned char before[SEAL_H
         seal->total, seal->sealed_at.us};
     enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
     unsigned char fields[8 * NUMBERS];
+    const char *form = seal->closes != NULL ? head_form_with_closes : head_form;
 
     for (int i = 0; i < NUMBERS; i++) {
         put_i64(fields + 8 * i, numbers[i]);
     }
     if (EVP_DigestInit_ex2(hasher->context, hasher->algorithm, NULL) != 1 ||
-        EVP_DigestUpdate(hasher->context, head_form, sizeof head_form - 1) != 1 ||
+        EVP_DigestUpdate(hasher->context, form, sizeof head_form - 1) != 1 ||
         EVP_DigestUpdate(hasher->context, before, SEAL_HASH_BYTES) != 1 ||
         EVP_DigestUpdate(hasher->context, fields, sizeof fields) != 1 ||
         EVP_DigestUpdate(hasher->context, seal->leaves, seal->leaves_length) != 1 ||
+        EVP_DigestUpdate(hasher->context, seal->closes, seal->closes_length) != 1 ||
         EVP_DigestFinal_ex(hasher->context, head, NULL) != 1) {
         return failure(err);
     }

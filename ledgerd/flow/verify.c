@@ -124,6 +124,7 @@ static int verify_rest(struct store *store, const struct catalog *catalog,
     if (run_statements(store, verify_statements, verify_statement_count, NULL, result, err) != 0 ||
         verify_pools(store, catalog, result, err) != 0 ||
         verify_expiries(store, catalog, result, err) != 0 ||
+        verify_months(store, result, err) != 0 ||
         verify_records(store, catalog, every, result, err) != 0) {
         return -1;
     }

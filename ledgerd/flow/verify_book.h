@@ -3,6 +3,7 @@
 #define LEDGERD_FLOW_VERIFY_BOOK_H
 
 #include "ledgerd/base/error.h"
+#include "ledgerd/base/strbuf.h"
 #include "ledgerd/flow/catalog.h"
 #include "ledgerd/flow/verify.h"
 #include "ledgerd/store/store.h"
@@ -19,6 +20,13 @@ int verify_pools(struct store *store, const struct catalog *catalog, struct veri
 /* What expired of every grant is what core/balance says remained of it. */
 int verify_expiries(struct store *store, const struct catalog *catalog,
                     struct verify_result *result, struct error *err);
+
+/* The reports and statements of closed months are as they were stored. */
+int verify_months(struct store *store, struct verify_result *result, struct error *err);
+
+/* The closes that the chain seals (its leaves, in order) are there, and as they were. */
+int verify_sealed_months(struct store *store, const struct strbuf *sealed,
+                         struct verify_result *result, struct error *err);
 
 /* Rate records again by the cards known when they were booked, compare with their charges, and what
  * their meters come to with the roll-up (that only if every record is looked at). */

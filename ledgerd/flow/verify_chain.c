@@ -267,5 +267,5 @@ int verify_chain_finish(struct verify_chain *chain, struct verify_result *result
                 first->broken);
     note_transfers(chain, result);
     note_checkpoint(first, result);
-    return 0;
+    return verify_sealed_months(chain->store, &first->closes, result, err);
 }

@@ -69,16 +69,20 @@ static void write_key(char *key, struct month month, const char *project, const 
 
 struct adding {
     struct meters *meters;
-    const struct usage_record *record;
+    const struct stored_record *stored;
 };
 
 static int add_use(void *context, const struct meter_use *use)
 {
     struct adding *adding = context;
-    const struct usage_record *record = adding->record;
+    const struct stored_record *stored = adding->stored;
+    const struct usage_record *record = &stored->record;
     struct tally_row *row;
     char key[KEY_BYTES];
 
+    if (stored->is_running && use->month.number > stored->booked_through.number) {
+        return 0;
+    }
     write_key(key, use->month, record->project, record->source, record->klass, use->meter,
               use->is_held);
     row = row_of(adding->meters, key);
@@ -89,12 +93,12 @@ static int add_use(void *context, const struct meter_use *use)
     return __builtin_add_overflow(row->sums[SUM], use->amount, &row->sums[SUM]) ? -1 : 0;
 }
 
-int meters_add(struct meters *meters, const struct usage_record *record,
+int meters_add(struct meters *meters, const struct stored_record *stored,
                const struct ratecard_rule *rule, const struct calendar *calendar)
 {
-    struct adding adding = {meters, record};
+    struct adding adding = {meters, stored};
 
-    return meter_use_each(record, rule, calendar, add_use, &adding);
+    return meter_use_each(&stored->record, rule, calendar, add_use, &adding);
 }
 
 struct comparing {

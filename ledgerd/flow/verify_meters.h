@@ -9,6 +9,7 @@
 #include "ledgerd/core/usage.h"
 #include "ledgerd/flow/tally.h"
 #include "ledgerd/store/store.h"
+#include "ledgerd/store/store_record.h"
 
 struct meters { /* a zeroed one is empty */
     struct tally tally;
@@ -18,8 +19,9 @@ struct meters { /* a zeroed one is empty */
 
 void meters_release(struct meters *meters);
 
-/* Add what a record used, by the rule that rated it. 0, or -1 (out of memory or overflow). */
-int meters_add(struct meters *meters, const struct usage_record *record,
+/* Add what a record used, by the rule that rated it; of work that ran when its month closed, up to
+ * there. 0, or -1 (out of memory or overflow). */
+int meters_add(struct meters *meters, const struct stored_record *stored,
                const struct ratecard_rule *rule, const struct calendar *calendar);
 
 /* Compare with the book: detail[size] gets the first difference, "" if there is none. */

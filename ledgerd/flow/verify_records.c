@@ -31,10 +31,27 @@ static bool is_own(const struct verify_slice *slice, const struct usage_record *
            strcmp(slice->klass, record->klass) == 0;
 }
 
-static const struct charge_slice *slice_of(const struct charge *charge, struct month month)
+/* Of work that ran when its month closed, the slices up to there are booked. */
+static bool is_due(const struct stored_record *stored, struct month month)
+{
+    return !stored->is_running || month.number <= stored->booked_through.number;
+}
+
+static size_t due_count(const struct stored_record *stored, const struct charge *charge)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < charge->slice_count; i++) {
+        count += is_due(stored, charge->slices[i].month);
+    }
+    return count;
+}
+
+static const struct charge_slice *slice_of(const struct stored_record *stored,
+                                           const struct charge *charge, struct month month)
 {
     for (size_t i = 0; i < charge->slice_count; i++) {
-        if (charge->slices[i].month.number == month.number) {
+        if (is_due(stored, month) && charge->slices[i].month.number == month.number) {
             return &charge->slices[i];
         }
     }
@@ -62,7 +79,7 @@ static ptrdiff_t match_booked(const struct verify_record *record, const struct c
     for (size_t i = 0; i < record->slice_count; i++) {
         const struct verify_slice *slice = &record->slices[i];
         const struct charge_slice *due = is_own(slice, &record->stored->record)
-                                             ? slice_of(charge, slice->month)
+                                             ? slice_of(record->stored, charge, slice->month)
                                              : NULL;
         struct points points = due != NULL ? due->points : POINTS_ZERO;
         struct points list = due != NULL ? due->list_points : POINTS_ZERO;
@@ -84,9 +101,9 @@ static bool matches(const struct verify_record *record, const struct charge *cha
     if (matched < 0) {
         return false;
     }
-    if ((size_t)matched != charge->slice_count) {
-        snprintf(why, REASON_BYTES, "it has %zu slices, %td are booked", charge->slice_count,
-                 matched);
+    if ((size_t)matched != due_count(record->stored, charge)) {
+        snprintf(why, REASON_BYTES, "it has %zu slices, %td are booked",
+                 due_count(record->stored, charge), matched);
         return false;
     }
     return true;
@@ -126,9 +143,9 @@ static int check_record(void *context, const struct verify_record *record, struc
         }
         return 0;
     }
-    if (rerating->with_meters &&
-        meters_add(&rerating->meters, usage, &rerating->charge.card->rules[rerating->charge.rule],
-                   &rerating->catalog->calendar) != 0) {
+    if (rerating->with_meters && meters_add(&rerating->meters, record->stored,
+                                            &rerating->charge.card->rules[rerating->charge.rule],
+                                            &rerating->catalog->calendar) != 0) {
         return error_set(err, ERROR_INTERNAL, "the meters of record %s do not fit", usage->id);
     }
     return 0;

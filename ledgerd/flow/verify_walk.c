@@ -30,8 +30,13 @@ static int check_link(struct walk *walk, struct seal_hasher *hasher, const struc
         note_broken(walk, seal->n, "its leaves are not as many as its transfers");
     } else if (seal->total != walk->last.total + seal->transfers) {
         note_broken(walk, seal->n, "its total is not that of the links up to it");
-    } else if (!is_after(seal->last, walk->last.last)) {
+    } else if (seal->transfers > 0 ? !is_after(seal->last, walk->last.last)
+                                   : is_after(seal->last, walk->last.last) ||
+                                         is_after(walk->last.last, seal->last)) {
         note_broken(walk, seal->n, "it does not end behind the one before it");
+    }
+    if (seal->closes != NULL) {
+        strbuf_add(&walk->closes, seal->closes, seal->closes_length);
     }
     if (seal_hash_head(hasher, walk->last.head, seal, head, err) != 0) {
         return -1;
@@ -120,8 +125,13 @@ int walk_run(struct walk *walk, struct store *store, struct error *err)
     int result = -1;
 
     posting_clear(&walk->moved); /* a repeated transaction starts over */
-    *walk = (struct walk){
-        .part = walk->part, .parts = walk->parts, .since = walk->since, .moved = walk->moved};
+    strbuf_release(&walk->closes);
+    *walk = (struct walk){.part = walk->part,
+                          .parts = walk->parts,
+                          .since = walk->since,
+                          .moved = walk->moved,
+                          .closes = walk->closes};
+    strbuf_init(&walk->closes);
     walk->last.last = SEAL_START;
     if (hasher != NULL) {
         result = walk_pages(walk, store, hasher, &page, err);
@@ -131,6 +141,7 @@ int walk_run(struct walk *walk, struct store *store, struct error *err)
     }
     seal_page_release(&page);
     walk->last.leaves = NULL;
+    walk->last.closes = NULL;
     seal_hasher_destroy(hasher);
     return result;
 }
@@ -138,4 +149,5 @@ int walk_run(struct walk *walk, struct store *store, struct error *err)
 void walk_release(struct walk *walk)
 {
     posting_release(&walk->moved);
+    strbuf_release(&walk->closes);
 }

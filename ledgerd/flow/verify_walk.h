@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "ledgerd/base/error.h"
+#include "ledgerd/base/strbuf.h"
 #include "ledgerd/core/posting.h"
 #include "ledgerd/flow/checkpoint.h"
 #include "ledgerd/flow/verify.h"
@@ -31,6 +32,7 @@ struct walk { /* part, parts and since are set, the rest is zero */
     /* Of the first walk alone. */
     struct store_seal last; /* link of the chain; n is 0 without one */
     int64_t unsealed;
+    struct strbuf closes; /* leaves of all closes that are sealed */
     bool met_checkpoint;
     char broken[VERIFY_DETAIL_BYTES];  /* first link that does not follow, "" if none */
     char differs[VERIFY_DETAIL_BYTES]; /* from the checkpoint, "" if not */

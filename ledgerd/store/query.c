@@ -67,7 +67,11 @@ void query_text(struct query *query, const char *text)
 
 void query_bytes(struct query *query, const void *bytes, size_t length)
 {
-    take_copy(query, OID_BYTEA, bytes, length);
+    if (bytes == NULL) {
+        query_take(query, OID_BYTEA, NULL, 0);
+    } else {
+        take_copy(query, OID_BYTEA, bytes, length);
+    }
 }
 
 void query_i64(struct query *query, int64_t value)

@@ -39,7 +39,7 @@ void query_init(struct query *query, const char *sql);
 void query_release(struct query *query);
 
 void query_text(struct query *query, const char *text);                  /* NULL is SQL null */
-void query_bytes(struct query *query, const void *bytes, size_t length); /* bytea */
+void query_bytes(struct query *query, const void *bytes, size_t length); /* NULL likewise */
 void query_i64(struct query *query, int64_t value);
 void query_i32(struct query *query, int32_t value);
 void query_bool(struct query *query, bool value);

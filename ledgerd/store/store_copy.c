@@ -26,7 +26,7 @@ enum {
     TEXT_BYTES_MAX = 4096,    /* room made at once for a row's fixed parts */
     SEND_BYTES = 1024 * 1024, /* handed to libpq at once: it copies, so memory stays bounded */
     IDENTITY_COLUMNS = 6,
-    USAGE_COLUMNS = 20,
+    USAGE_COLUMNS = 21,
     CHARGE_COLUMNS = 13,
     /* usage_record and charge: record_no, month, version, source_no */
     RECORD_AT = COUNT_BYTES + 4,
@@ -186,7 +186,7 @@ static void add_built(struct copy_rows *rows,
 }
 
 void copy_add_usage(struct copy_rows *rows, const struct usage_record *record, const char *project,
-                    const char *klass, struct month month)
+                    const char *klass, const struct copy_months *months)
 {
     char *at;
 
@@ -195,7 +195,7 @@ void copy_add_usage(struct copy_rows *rows, const struct usage_record *record, c
     }
     at = put_u16(rows->bytes + rows->length, USAGE_COLUMNS);
     at = put_i64(at, 0);
-    at = put_i32(at, wire_from_month(month));
+    at = put_i32(at, wire_from_month(months->month));
     at = put_i16(at, 1);
     at = put_i32(at, 0);
     at = put_text(at, record->id);
@@ -214,7 +214,9 @@ void copy_add_usage(struct copy_rows *rows, const struct usage_record *record, c
     add_built(rows, store_record_add_meters, record);
     add_built(rows, store_record_add_attributes, record);
     if (!rows->failed) {
-        end_row(rows, put_text(rows->bytes + rows->length, record->hold));
+        at = put_text(rows->bytes + rows->length, record->hold);
+        end_row(rows, months->is_running ? put_i32(at, wire_from_month(months->booked_through))
+                                         : put_null(at));
     }
 }
 
@@ -267,7 +269,8 @@ static const char *const copy_statements[] = {
     [COPY_USAGE] =
         "COPY ledger.usage_record (record_no, month, version, source_no, id, project_id, "
         "user_name, class, start_at, end_at, submitted_at, seen_at, outcome, basis, qos, "
-        "elapsed_seconds, requested_seconds, meters, attributes, hold) FROM STDIN (FORMAT binary)",
+        "elapsed_seconds, requested_seconds, meters, attributes, hold, booked_through) FROM STDIN "
+        "(FORMAT binary)",
     [COPY_CHARGE] =
         "COPY ledger.charge (record_no, month, version, source_no, card_no, rule, transfer_id, "
         "last_at, points_micro, list_micro, project_id, user_name, class) FROM STDIN (FORMAT "

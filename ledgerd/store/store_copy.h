@@ -27,6 +27,12 @@ struct copy_rows { /* a zeroed one is empty */
     struct strbuf text; /* columns that are built before their length is known */
 };
 
+struct copy_months {    /* of a usage record */
+    struct month month; /* its partition */
+    bool is_running;    /* its months up to booked_through are booked; else all of it */
+    struct month booked_through;
+};
+
 struct copy_charge { /* a row of ledger.charge, without the numbers that are patched */
     struct month month;
     int32_t card_no;
@@ -47,7 +53,7 @@ void copy_rows_release(struct copy_rows *rows);
 void copy_add_identity(struct copy_rows *rows, const char *id, const unsigned char content[16],
                        struct month month);
 void copy_add_usage(struct copy_rows *rows, const struct usage_record *record, const char *project,
-                    const char *klass, struct month month);
+                    const char *klass, const struct copy_months *months);
 void copy_add_charge(struct copy_rows *rows, const struct copy_charge *charge);
 
 /* Patch a row: [row, row_end) for identities, whose id comes before the numbers. */

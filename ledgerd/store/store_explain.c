@@ -113,6 +113,8 @@ static int take_charge(const struct rows *rows, size_t row, struct explained_cha
         .debit = rows_copy(rows, row, 9),
         .credit = rows_copy(rows, row, 10),
         .booked_at = rows_instant(rows, row, 11),
+        .booked_in = rows_is_null(rows, row, 12) ? rows_month(rows, row, 1)
+                                                 : rows_month(rows, row, 12),
     };
     return charge->project == NULL || charge->debit == NULL || charge->credit == NULL ? -1 : 0;
 }
@@ -126,8 +128,9 @@ static int read_charges(struct store *store, struct explained_record *record, st
     query_init(&query,
                "SELECT c.version, c.month, c.last_at, c.project_id, c.points_micro, c.list_micro, "
                "c.card_no, c.rule, c.transfer_id, coalesce(d.name, ''), coalesce(k.name, ''), "
-               "t.booked_at FROM ledger.charge c LEFT JOIN ledger.transfer t "
-               "ON t.transfer_id = c.transfer_id AND t.month = c.month AND c.transfer_id <> 0 "
+               "t.booked_at, t.month FROM ledger.charge c LEFT JOIN ledger.transfer t "
+               "ON t.transfer_id = c.transfer_id AND coalesce(t.belongs_to, t.month) = c.month "
+               "AND c.transfer_id <> 0 "
                "LEFT JOIN ledger.account d ON d.account_no = t.debit_account "
                "LEFT JOIN ledger.account k ON k.account_no = t.credit_account "
                "WHERE c.record_no = $1 ORDER BY c.version, c.month, c.last_at");

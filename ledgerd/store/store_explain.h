@@ -35,6 +35,7 @@ struct explained_charge { /* a row of ledger.charge with its transfer */
     char *debit;      /* accounts' names, "" without a transfer */
     char *credit;
     struct instant booked_at; /* INSTANT_NONE without a transfer */
+    struct month booked_in;   /* month in which the transfer counts; its own without one */
 };
 
 struct explained_record {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "ledgerd/store/query.h"
+#include "ledgerd/store/store_close.h"
 
 enum {
     TRANSFER_BLOCK = 4096, /* as ledger.transfer_number says */
@@ -69,7 +70,8 @@ int store_ensure_month(struct store *store, struct month month, struct error *er
 struct columns {
     size_t count;
     int64_t *ids;
-    struct month *months;
+    struct month *months;     /* in which they count */
+    struct month *belongs_to; /* a closed one, else the same */
     int32_t *debits;
     int32_t *credits;
     int64_t *amounts;
@@ -83,6 +85,7 @@ static void columns_release(struct columns *columns)
 {
     free(columns->ids);
     free(columns->months);
+    free(columns->belongs_to);
     free(columns->debits);
     free(columns->credits);
     free(columns->amounts);
@@ -98,6 +101,7 @@ static int columns_allocate(struct columns *columns, size_t count, struct error 
         .count = count,
         .ids = calloc(count, sizeof *columns->ids),
         .months = calloc(count, sizeof *columns->months),
+        .belongs_to = calloc(count, sizeof *columns->belongs_to),
         .debits = calloc(count, sizeof *columns->debits),
         .credits = calloc(count, sizeof *columns->credits),
         .amounts = calloc(count, sizeof *columns->amounts),
@@ -106,9 +110,10 @@ static int columns_allocate(struct columns *columns, size_t count, struct error 
         .charges = calloc(count, sizeof *columns->charges),
         .grants = calloc(count, sizeof *columns->grants),
     };
-    if (columns->ids == NULL || columns->months == NULL || columns->debits == NULL ||
-        columns->credits == NULL || columns->amounts == NULL || columns->kinds == NULL ||
-        columns->sources == NULL || columns->charges == NULL || columns->grants == NULL) {
+    if (columns->ids == NULL || columns->months == NULL || columns->belongs_to == NULL ||
+        columns->debits == NULL || columns->credits == NULL || columns->amounts == NULL ||
+        columns->kinds == NULL || columns->sources == NULL || columns->charges == NULL ||
+        columns->grants == NULL) {
         columns_release(columns);
         error_set(err, ERROR_INTERNAL, "out of memory");
         return -1;
@@ -120,8 +125,10 @@ static int columns_fill(struct store *store, const struct post_entry *entry,
                         struct columns *columns, struct error *err)
 {
     struct number_block block = {0, 0};
+    struct month closed;
 
-    if (columns_allocate(columns, entry->line_count, err) != 0) {
+    if (store_closed_through(store, &closed, err) != 0 ||
+        columns_allocate(columns, entry->line_count, err) != 0) {
         return -1;
     }
     for (size_t i = 0; i < entry->line_count; i++) {
@@ -134,6 +141,10 @@ static int columns_fill(struct store *store, const struct post_entry *entry,
             return -1;
         }
         columns->months[i] = line->month;
+        columns->belongs_to[i] = line->month;
+        if (line->month.number <= closed.number) {
+            columns->months[i].number = closed.number + 1;
+        }
         columns->debits[i] = line->debit_account;
         columns->credits[i] = line->credit_account;
         columns->amounts[i] = line->amount.micro;
@@ -169,10 +180,11 @@ static int insert_transfers(struct store *store, const struct post_entry *entry,
     query_init(
         &query,
         "INSERT INTO ledger.transfer (transfer_id, month, entry_id, debit_account, "
-        "credit_account, amount_micro, kind, source_no, charges, grant_id, booked_at) "
+        "credit_account, amount_micro, kind, source_no, charges, grant_id, booked_at, belongs_to) "
         "SELECT t.id, t.month, $1, t.debit, t.credit, t.amount, t.kind, t.source, t.charges, "
-        "nullif(t.grant_id, 0), $2 FROM unnest($3, $4, $5, $6, $7, $8, $9, $10, $11) "
-        "AS t(id, month, debit, credit, amount, kind, source, charges, grant_id)");
+        "nullif(t.grant_id, 0), $2, nullif(t.own, t.month) "
+        "FROM unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
+        "AS t(id, month, debit, credit, amount, kind, source, charges, grant_id, own)");
     query_i64(&query, entry_id);
     query_instant(&query, entry->booked_at);
     query_i64_array(&query, columns->ids, columns->count);
@@ -184,6 +196,7 @@ static int insert_transfers(struct store *store, const struct post_entry *entry,
     query_i32_array(&query, columns->sources, columns->count);
     query_i64_array(&query, columns->charges, columns->count);
     query_i64_array(&query, columns->grants, columns->count);
+    query_month_array(&query, columns->belongs_to, columns->count);
     return query_run(store, &query, NULL, NULL, err);
 }
 
@@ -191,23 +204,26 @@ static int add_totals(struct store *store, const struct columns *columns, struct
 {
     struct query query;
 
-    query_init(
-        &query,
-        "INSERT INTO ledger.transfer_total AS total (debit_account, credit_account, month, "
-        "kind, source_no, amount_micro, transfers) "
-        "SELECT debit, credit, month, kind, source, sum(amount)::bigint, count(*) "
-        "FROM unnest($1, $2, $3, $4, $5, $6) AS t(month, debit, credit, amount, kind, source) "
-        "GROUP BY debit, credit, month, kind, source "
-        "ORDER BY debit, credit, month, kind, source "
-        "ON CONFLICT (debit_account, credit_account, month, kind, source_no) DO UPDATE SET "
-        "amount_micro = total.amount_micro + excluded.amount_micro, "
-        "transfers = total.transfers + excluded.transfers");
+    query_init(&query,
+               "INSERT INTO ledger.transfer_total AS total (debit_account, credit_account, month, "
+               "kind, source_no, amount_micro, transfers, adjusted_micro) "
+               "SELECT debit, credit, month, kind, source, sum(amount)::bigint, count(*), "
+               "coalesce(sum(amount) FILTER (WHERE own <> month), 0)::bigint "
+               "FROM unnest($1, $2, $3, $4, $5, $6, $7) "
+               "AS t(month, debit, credit, amount, kind, source, own) "
+               "GROUP BY debit, credit, month, kind, source "
+               "ORDER BY debit, credit, month, kind, source "
+               "ON CONFLICT (debit_account, credit_account, month, kind, source_no) DO UPDATE SET "
+               "amount_micro = total.amount_micro + excluded.amount_micro, "
+               "transfers = total.transfers + excluded.transfers, "
+               "adjusted_micro = total.adjusted_micro + excluded.adjusted_micro");
     query_month_array(&query, columns->months, columns->count);
     query_i32_array(&query, columns->debits, columns->count);
     query_i32_array(&query, columns->credits, columns->count);
     query_i64_array(&query, columns->amounts, columns->count);
     query_text_array(&query, columns->kinds, columns->count);
     query_i32_array(&query, columns->sources, columns->count);
+    query_month_array(&query, columns->belongs_to, columns->count);
     return query_run(store, &query, NULL, NULL, err);
 }
 

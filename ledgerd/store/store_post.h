@@ -3,6 +3,9 @@
  *
  * The one way in which points move: manual verbs hand over a transfer or two, an import the
  * aggregated transfers of a batch.  Runs inside a transaction that holds the booking lock.
+ *
+ * A closed month takes nothing more: a transfer that belongs to one counts in the earliest open
+ * month, and names its own.
  */
 #ifndef LEDGERD_STORE_STORE_POST_H
 #define LEDGERD_STORE_STORE_POST_H
@@ -21,7 +24,7 @@ struct post_line {       /* one transfer */
     int64_t transfer_id; /* 0: store_post_entry takes one */
     int32_t debit_account;
     int32_t credit_account;
-    struct month month;   /* in which it counts */
+    struct month month;   /* that it belongs to, and counts in while that is open */
     struct points amount; /* above zero */
     enum transfer_kind kind;
     int32_t source_no; /* 0 for manual acts */

@@ -55,7 +55,8 @@ struct columns {
     const void **raws;
     size_t *raw_lengths;
     bool *wholes;
-    int64_t *months; /* month numbers, -1 for none */
+    int64_t *first_months; /* month numbers, -1 for none */
+    int64_t *months;       /* likewise */
     struct instant *since;
     struct instant *ended;
 };
@@ -69,6 +70,7 @@ static void columns_release(struct columns *columns)
     free(columns->raws);
     free(columns->raw_lengths);
     free(columns->wholes);
+    free(columns->first_months);
     free(columns->months);
     free(columns->since);
     free(columns->ended);
@@ -86,12 +88,13 @@ static int columns_allocate(struct columns *columns, size_t count)
     columns->raws = calloc(count, sizeof *columns->raws);
     columns->raw_lengths = calloc(count, sizeof *columns->raw_lengths);
     columns->wholes = calloc(count, sizeof *columns->wholes);
+    columns->first_months = calloc(count, sizeof *columns->first_months);
     columns->months = calloc(count, sizeof *columns->months);
     columns->since = calloc(count, sizeof *columns->since);
     columns->ended = calloc(count, sizeof *columns->ended);
     if (failed || columns->hashes == NULL || columns->raws == NULL ||
-        columns->raw_lengths == NULL || columns->wholes == NULL || columns->months == NULL ||
-        columns->since == NULL || columns->ended == NULL) {
+        columns->raw_lengths == NULL || columns->wholes == NULL || columns->first_months == NULL ||
+        columns->months == NULL || columns->since == NULL || columns->ended == NULL) {
         columns_release(columns);
         return -1;
     }
@@ -118,6 +121,7 @@ static int columns_fill(struct columns *columns, const struct quarantine_entry *
         columns->raws[i] = entry->raw;
         columns->raw_lengths[i] = entry->raw_length;
         columns->wholes[i] = entry->is_whole;
+        columns->first_months[i] = entry->has_month ? entry->first_month.number : -1;
         columns->months[i] = entry->has_month ? entry->month.number : -1;
         columns->since[i] = entry->since;
         columns->ended[i] = entry->ended_at;
@@ -169,18 +173,23 @@ int store_quarantine_known(struct store *store, const struct quarantine_entry *c
 
 /* Entries with an id are unique by it, the others by their text: two partial indexes, so two
  * statements. */
-#define PUT_SELECT                                                                              \
-    "INSERT INTO ledger.quarantine (source, id, raw_hash, format, options, reason, "            \
-    "detail, raw, is_whole, month, state, since, ended_at) "                                    \
-    "SELECT source, id, hash, format, options, reason, detail, raw, whole, "                    \
-    "CASE WHEN month >= 0 THEN make_date((month / 12)::int, (month % 12)::int + 1, 1) END, "    \
-    "state, since, ended FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) "  \
-    "AS t(source, id, hash, format, options, reason, detail, raw, whole, month, state, since, " \
-    "ended) "
+#define MONTH_DATE(number)                                                      \
+    "CASE WHEN " number " >= 0 THEN make_date((" number " / 12)::int, (" number \
+    " % 12)::int + 1, 1) END, "
+#define PUT_SELECT                                                                                \
+    "INSERT INTO ledger.quarantine (source, id, raw_hash, format, options, reason, "              \
+    "detail, raw, is_whole, first_month, month, state, since, ended_at) "                         \
+    "SELECT source, id, hash, format, options, reason, detail, raw, whole, " MONTH_DATE(          \
+        "first_month") MONTH_DATE("month") "state, since, ended FROM unnest($1, $2, $3, $4, $5, " \
+                                           "$6, $7, $8, $9, $10, $11, $12, $13, $14) "            \
+                                           "AS t(source, id, hash, format, options, reason, "     \
+                                           "detail, raw, whole, first_month, month, "             \
+                                           "state, since, ended) "
 #define PUT_UPDATE                                                                     \
     " DO UPDATE SET raw_hash = excluded.raw_hash, format = excluded.format, "          \
     "options = excluded.options, reason = excluded.reason, detail = excluded.detail, " \
-    "raw = excluded.raw, is_whole = excluded.is_whole, month = excluded.month, "       \
+    "raw = excluded.raw, is_whole = excluded.is_whole, "                               \
+    "first_month = excluded.first_month, month = excluded.month, "                     \
     "state = excluded.state, ended_at = excluded.ended_at"
 
 static int put_by(struct store *store, const char *sql, const struct columns *columns, size_t count,
@@ -197,6 +206,7 @@ static int put_by(struct store *store, const char *sql, const struct columns *co
     }
     query_bytes_array(&query, columns->raws, columns->raw_lengths, count);
     query_bool_array(&query, columns->wholes, count);
+    query_i64_array(&query, columns->first_months, count);
     query_i64_array(&query, columns->months, count);
     query_text_array(&query, columns->texts[6], count);
     query_instant_array(&query, columns->since, count);
@@ -280,8 +290,8 @@ int store_quarantine_resolve_numbers(struct store *store, const int64_t *numbers
 
 #define ENTRY_COLUMNS                                                                        \
     "q.n, q.source, q.id, q.raw_hash, q.format, q.options, q.reason, q.detail, q.is_whole, " \
-    "q.month, q.state, q.since, q.ended_at"
-enum { RAW_COLUMN = 13 }; /* after ENTRY_COLUMNS */
+    "q.month, q.state, q.since, q.ended_at, q.first_month"
+enum { RAW_COLUMN = 14 }; /* after ENTRY_COLUMNS */
 
 static int entry_from_row(const struct rows *rows, size_t row, struct quarantine_entry *entry,
                           struct error *err)
@@ -303,6 +313,7 @@ static int entry_from_row(const struct rows *rows, size_t row, struct quarantine
     memcpy(entry->raw_hash, rows_bytes(rows, row, 3), sizeof entry->raw_hash);
     if (entry->has_month) {
         entry->month = rows_month(rows, row, 9);
+        entry->first_month = rows_is_null(rows, row, 13) ? entry->month : rows_month(rows, row, 13);
     }
     if (!rows_is_null(rows, row, RAW_COLUMN)) {
         entry->raw_length = rows_length(rows, row, RAW_COLUMN);

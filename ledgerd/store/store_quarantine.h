@@ -31,7 +31,8 @@ struct quarantine_entry { /* strings are owned by the entry when it was read, bo
     size_t raw_length;
     bool is_whole; /* the text was not cut: it can be read again */
     bool has_month;
-    struct month month; /* that it belongs to, if that could be told */
+    struct month first_month; /* first and last that it touches, if they could be told */
+    struct month month;
     enum quarantine_state state;
     struct instant since;
     struct instant ended_at; /* INSTANT_NONE while open */

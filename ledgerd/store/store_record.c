@@ -186,6 +186,7 @@ enum {
     METERS,
     ATTRIBUTES,
     HOLD,
+    BOOKED_THROUGH,
     COLUMN_COUNT
 };
 _Static_assert(COLUMN_COUNT == (int)STORE_RECORD_COLUMN_COUNT, "columns and their list differ");
@@ -245,6 +246,10 @@ int store_record_decode(const struct rows *rows, size_t row, struct stored_recor
     stored->source_no = (int32_t)rows_i64(rows, row, SOURCE_NO);
     stored->version = (int)rows_i64(rows, row, VERSION);
     stored->month = rows_month(rows, row, MONTH);
+    stored->is_running = !rows_is_null(rows, row, BOOKED_THROUGH);
+    stored->booked_through = stored->is_running ? rows_month(rows, row, BOOKED_THROUGH)
+                                                : (struct month){0};
+    record->state = stored->is_running ? USAGE_RUNNING : USAGE_FINAL;
     record->start = rows_instant(rows, row, START);
     record->end = rows_instant(rows, row, END);
     record->submitted = rows_instant(rows, row, SUBMITTED);

@@ -22,18 +22,21 @@ struct stored_record {
     int64_t record_no;
     int32_t source_no;
     int version;
-    struct month month;         /* its partition */
-    struct usage_record record; /* its strings are in the arena; always final */
+    struct month month;          /* its partition */
+    struct usage_record record;  /* its strings are in the arena */
+    bool is_running;             /* work that ran when its month closed; else final */
+    struct month booked_through; /* running: the last month of which its slices are booked */
     struct usage_arena arena;
 };
 
 /* The columns that store_record_decode reads, from aliases u (usage_record) and s (source), in its
  * order. */
-#define STORE_RECORD_COLUMNS                                                             \
-    "u.record_no, u.source_no, u.version, u.month, s.name, u.id, u.project_id, "         \
-    "u.user_name, u.class, u.start_at, u.end_at, u.submitted_at, u.seen_at, u.outcome, " \
-    "u.basis, u.qos, u.elapsed_seconds, u.requested_seconds, u.meters, u.attributes, u.hold"
-enum { STORE_RECORD_COLUMN_COUNT = 21 };
+#define STORE_RECORD_COLUMNS                                                                   \
+    "u.record_no, u.source_no, u.version, u.month, s.name, u.id, u.project_id, "               \
+    "u.user_name, u.class, u.start_at, u.end_at, u.submitted_at, u.seen_at, u.outcome, "       \
+    "u.basis, u.qos, u.elapsed_seconds, u.requested_seconds, u.meters, u.attributes, u.hold, " \
+    "u.booked_through"
+enum { STORE_RECORD_COLUMN_COUNT = 22 };
 
 /* Fill *stored from a row whose first columns are STORE_RECORD_COLUMNS. ERROR_INTERNAL names the
  * record if the row cannot be what was written. Internal to the store's folder (rows are). */

@@ -25,13 +25,25 @@ struct report_move {
     const char *kind;     /* of the transfers: "grant", "charge", … */
     const char *source;   /* "" for manual acts */
     struct points before; /* in earlier months */
-    struct points month;  /* in the month */
+    struct points month;  /* in the month, and belonging to it */
+    struct points late;   /* in the month, but belonging to a closed one */
 };
 typedef int report_move_fn(void *context, const struct report_move *row, struct error *err);
 /* `project` NULL: all projects and services. */
 int store_report_moves(struct store *store, struct month month, const char *project,
                        report_move_fn *fn, void *context, struct error *err);
 
+/* What counts in the month and belongs to a closed one: net, of a record. */
+struct report_late {
+    struct month month; /* the closed one */
+    const char *project;
+    const char *source;   /* of a grant: the kind of transfer ("expire"), */
+    const char *id;       /* and its number */
+    struct points points; /* of the project's balance, either sign */
+};
+typedef int report_late_fn(void *context, const struct report_late *row, struct error *err);
+int store_report_late(struct store *store, struct month month, const char *project,
+                      report_late_fn *fn, void *context, struct error *err);
 /* What a project used of a class in the month; `meter` rows follow the physical month. */
 struct report_usage {
     const char *project;
@@ -69,13 +81,14 @@ int store_report_users(struct store *store, struct month month, const char *proj
 /* Charges of [from, to) grouped by what `by` names: a charge belongs to the day of its slice's last
  * instant, in the zone. What is not grouped by is "". Periods are "2027-06-30" or "2027-06". */
 struct report_usage_query {
-    const char *project;
+    const char *project;      /* NULL: all, one after the other */
     struct month first, last; /* months to read, inclusive */
     struct instant from, to;  /* of the slices' last instants */
     const char *zone;
     bool by_day, by_month, by_user, by_class, by_source;
 };
 struct report_usage_line {
+    const char *project;
     const char *period;
     const char *user;
     const char *source;

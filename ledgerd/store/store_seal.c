@@ -30,6 +30,7 @@ enum {
     BOOKED_AT = CHARGES_AT + 8 + LENGTH_BYTES,
     KIND_AT = BOOKED_AT + 8 + LENGTH_BYTES,
     ROW_BYTES_MIN = KIND_AT,
+    COLUMNS = 13,           /* of STORE_SEAL_COLUMNS */
     COPY_HEADER_BYTES = 19, /* signature, flags and the length of no extension */
 };
 
@@ -65,8 +66,10 @@ static int decode_seal(const struct rows *rows, size_t row, struct store_seal *s
         .transfers = rows_i64(rows, row, 3),
         .total = rows_i64(rows, row, 4),
         .sealed_at = rows_instant(rows, row, 5),
-        .leaves = rows_bytes(rows, row, 7),
-        .leaves_length = rows_length(rows, row, 7),
+        .closes = rows_is_null(rows, row, 7) ? NULL : rows_bytes(rows, row, 7),
+        .closes_length = rows_length(rows, row, 7),
+        .leaves = rows_bytes(rows, row, 8),
+        .leaves_length = rows_length(rows, row, 8),
     };
     if (rows_length(rows, row, 6) != SEAL_HASH_BYTES) {
         return error_set(err, ERROR_VERIFY, "seal %" PRId64 ": its head is no SHA-256", seal->n);
@@ -75,7 +78,7 @@ static int decode_seal(const struct rows *rows, size_t row, struct store_seal *s
     return 0;
 }
 
-#define SEAL_COLUMNS "n, last_xid, last_transfer, transfers, total, sealed_at, head"
+#define SEAL_COLUMNS "n, last_xid, last_transfer, transfers, total, sealed_at, head, closes"
 
 int store_seal_last(struct store *store, struct store_seal *seal, struct error *err)
 {
@@ -93,6 +96,7 @@ int store_seal_last(struct store *store, struct store_seal *seal, struct error *
     } else {
         result = decode_seal(&rows, 0, seal, err);
         seal->leaves = NULL;
+        seal->closes = NULL;
     }
     rows_release(&rows);
     return result;
@@ -121,8 +125,8 @@ int store_seal_insert(struct store *store, const struct store_seal *seal, struct
 
     snprintf(xid, sizeof xid, "%" PRIu64, seal->last.xid);
     query_init(&query, "INSERT INTO ledger.seal (n, last_xid, last_transfer, transfers, total, "
-                       "sealed_at, head, leaves) "
-                       "VALUES ($1, $2::text::xid8, $3, $4, $5, $6, $7, $8)");
+                       "sealed_at, head, leaves, closes) "
+                       "VALUES ($1, $2::text::xid8, $3, $4, $5, $6, $7, $8, $9)");
     query_i64(&query, seal->n);
     query_text(&query, xid);
     query_i64(&query, seal->last.transfer_id);
@@ -131,6 +135,7 @@ int store_seal_insert(struct store *store, const struct store_seal *seal, struct
     query_instant(&query, seal->sealed_at);
     query_bytes(&query, seal->head, SEAL_HASH_BYTES);
     query_bytes(&query, seal->leaves, seal->leaves_length);
+    query_bytes(&query, seal->closes, seal->closes_length);
     return query_run(store, &query, NULL, NULL, err);
 }
 
@@ -150,8 +155,20 @@ static uint32_t get_u32(const char *at)
     return be32toh(wire);
 }
 
+/* Where belongs_to is null the row is hashed without it: as rows were before there was one. */
+static size_t drop_own_month(char *bytes, size_t length)
+{
+    const uint16_t without = htobe16(COLUMNS - 1);
+
+    if (get_u32(bytes + length - LENGTH_BYTES) != UINT32_MAX) {
+        return length;
+    }
+    memcpy(bytes, &without, sizeof without);
+    return length - LENGTH_BYTES;
+}
+
 /* One message of the COPY: the header may stand before the row. Calls `each` for a row. */
-static int take_message(const char *bytes, size_t length, bool *has_header, seal_row_fn *each,
+static int take_message(char *bytes, size_t length, bool *has_header, seal_row_fn *each,
                         void *context, struct error *err)
 {
     struct seal_row row;
@@ -170,6 +187,7 @@ static int take_message(const char *bytes, size_t length, bool *has_header, seal
     if (length < ROW_BYTES_MIN) {
         return error_set(err, ERROR_INTERNAL, "the database sent a transfer that is cut off");
     }
+    length = drop_own_month(bytes, length);
     row = (struct seal_row){
         .place = {get_u64(bytes + XID_AT), (int64_t)get_u64(bytes + TRANSFER_AT)},
         .month = wire_to_month((int32_t)get_u32(bytes + MONTH_AT)),
@@ -248,6 +266,53 @@ int store_seal_rows(struct store *store, struct seal_place after, struct seal_pl
                          " AND (xid, transfer_id) <= " PLACE AS_BINARY,
              after.xid, after.transfer_id, last.xid, last.transfer_id);
     return copy_out(store, sql, each, context, err);
+}
+
+/* A close's columns but for its report, which its digest stands for, in a form that no setting of
+ * the session changes. */
+#define CLOSE_ROW                                                                           \
+    "concat_ws('|', to_char(month, 'YYYY-MM-DD'), extract(epoch FROM closed_at), audit_n, " \
+    "transfers, moved_micro, statements, statements_digest, digest, xid)"
+#define CLOSE_NUMBER "(extract(year FROM month) * 12 + extract(month FROM month) - 1)::bigint"
+
+int store_seal_closes(struct store *store, int64_t after, struct strbuf *closes, struct error *err)
+{
+    struct query query;
+    struct rows rows;
+
+    query_init(&query,
+               "SELECT string_agg(int8send(" CLOSE_NUMBER ") || sha256(convert_to(" CLOSE_ROW
+               ", 'UTF8')), ''::bytea ORDER BY month) FROM ledger.month_close "
+               "WHERE " CLOSE_NUMBER " > $1");
+    query_i64(&query, after);
+    if (query_run(store, &query, &rows, NULL, err) != 0) {
+        return -1;
+    }
+    if (!rows_is_null(&rows, 0, 0)) {
+        strbuf_add(closes, rows_bytes(&rows, 0, 0), rows_length(&rows, 0, 0));
+    }
+    rows_release(&rows);
+    return closes->failed ? error_set(err, ERROR_INTERNAL, "out of memory") : 0;
+}
+
+int store_seal_closed(struct store *store, int64_t *month, struct error *err)
+{
+    struct query query;
+    struct rows rows;
+
+    query_init(&query, "SELECT closes FROM ledger.seal WHERE closes IS NOT NULL "
+                       "ORDER BY n DESC LIMIT 1");
+    if (query_run(store, &query, &rows, NULL, err) != 0) {
+        return -1;
+    }
+    *month = -1;
+    if (rows_count(&rows) > 0) {
+        const char *closes = rows_bytes(&rows, 0, 0);
+
+        *month = (int64_t)get_u64(closes + rows_length(&rows, 0, 0) - SEAL_LEAF_BYTES);
+    }
+    rows_release(&rows);
+    return 0;
 }
 
 void seal_page_release(struct seal_page *page)

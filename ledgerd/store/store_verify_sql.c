@@ -46,7 +46,8 @@ static const char charge_sql[] =
     "WITH charged AS (SELECT transfer_id, month, source_no, sum(points_micro) AS amount, "
     "count(*) AS n, min(project_id) AS first, max(project_id) AS last FROM ledger.charge "
     "WHERE transfer_id <> 0 GROUP BY 1, 2, 3), "
-    "moved AS (SELECT * FROM ledger.transfer WHERE kind = 'charge') "
+    "moved AS (SELECT transfer_id, coalesce(belongs_to, month) AS month, source_no, amount_micro, "
+    "charges, debit_account, credit_account FROM ledger.transfer WHERE kind = 'charge') "
     "SELECT format('transfer %s, %s: it moves %s micro-points for %s charges, the charges are %s "
     "and "
     "add up to %s', transfer_id, month, t.amount_micro, t.charges, c.n, c.amount) "
@@ -193,7 +194,8 @@ static const char refund_sql[] =
     "WITH refunded AS (SELECT transfer_id, month, source_no, sum(points_micro) AS amount, "
     "count(*) AS n, min(project_id) AS first, max(project_id) AS last FROM ledger.refund "
     "WHERE transfer_id <> 0 GROUP BY 1, 2, 3), "
-    "moved AS (SELECT * FROM ledger.transfer WHERE kind = 'refund') "
+    "moved AS (SELECT transfer_id, coalesce(belongs_to, month) AS month, source_no, amount_micro, "
+    "charges, debit_account, credit_account FROM ledger.transfer WHERE kind = 'refund') "
     "SELECT format('transfer %s, %s: it moves %s micro-points for %s refunds, the refunds are %s "
     "and add up to %s', transfer_id, month, t.amount_micro, t.charges, c.n, c.amount) "
     "FROM refunded c FULL JOIN moved t USING (transfer_id, month, source_no) "
@@ -209,6 +211,36 @@ static const char entry_sql[] =
     "FROM ledger.transfer t LEFT JOIN ledger.entry e USING (entry_id) "
     "WHERE e.xid IS DISTINCT FROM t.xid OR e.booked_at IS DISTINCT FROM t.booked_at "
     "ORDER BY t.transfer_id, t.month LIMIT 1";
+
+static const char adjusted_sql[] =
+    "SELECT format('%s -> %s, %s, %s: the total says %s micro-points of closed months, the "
+    "transfers add up to %s', " ACCOUNT_NAME("debit_account") ", " ACCOUNT_NAME(
+        "credit_account") ", month, kind, s.adjusted_micro, t.amount) "
+                          "FROM (SELECT debit_account, credit_account, month, kind, source_no, "
+                          "sum(amount_micro) AS amount FROM ledger.transfer "
+                          "WHERE belongs_to IS NOT NULL GROUP BY 1, 2, 3, 4, 5) t "
+                          "FULL JOIN (SELECT * FROM ledger.transfer_total "
+                          "WHERE adjusted_micro <> 0) s "
+                          "USING (debit_account, credit_account, month, kind, source_no) "
+                          "WHERE t.amount IS DISTINCT FROM s.adjusted_micro "
+                          "ORDER BY debit_account, credit_account, month LIMIT 1";
+
+/* What belongs to another month belongs to one that was closed, and counts in one that was not yet.
+ */
+static const char belongs_sql[] =
+    "SELECT format('transfer %s, %s: it belongs to %s, which is not closed', transfer_id, "
+    "to_char(month, 'YYYY-MM'), to_char(belongs_to, 'YYYY-MM')) FROM ledger.transfer "
+    "WHERE belongs_to > coalesce((SELECT max(month) FROM ledger.month_close), '-infinity') "
+    "ORDER BY transfer_id LIMIT 1";
+
+/* All that counts in a closed month or before it, against what did when it was closed. */
+static const char closed_sql[] = MOVED
+    ", sums AS (SELECT c.month, c.transfers, c.moved_micro, coalesce(sum(m.n), 0) AS n, "
+    "coalesce(sum(m.amount), 0) AS amount FROM ledger.month_close c LEFT JOIN moved m "
+    "ON m.month <= c.month GROUP BY c.month) "
+    "SELECT format('%s was closed with %s transfers of %s micro-points in it and before it, it "
+    "has %s of %s', to_char(month, 'YYYY-MM'), transfers, moved_micro, n, amount) FROM sums "
+    "WHERE n <> transfers OR amount <> moved_micro ORDER BY month LIMIT 1";
 
 static const char limit_sql[] =
     "WITH charged AS (SELECT l.limit_no, ledger.limit_since(l.period, c.month, c.last_at, "
@@ -229,6 +261,9 @@ const struct verify_statement verify_statements[] = {
     {"unmoved_charges_are_zero", "charges and refunds that moved no points add up to none",
      unmoved_sql},
     {"usage_totals_match", "every roll-up is the sum of its charges", usage_sql},
+    {"adjusted_totals_match", "what closed months are adjusted by is the sum of its transfers",
+     adjusted_sql},
+    {"adjusted_months_are_closed", "what is booked late belongs to a closed month", belongs_sql},
     {"limits_match", "what counts against limits is the sum of the charges in their periods",
      limit_sql},
     {"draws_match", "what grants paid is the sum of the charges in their time", draw_sql},
@@ -246,6 +281,7 @@ const size_t verify_statement_count = sizeof verify_statements / sizeof verify_s
 const struct verify_statement verify_moved_statements[] = {
     {"accounts_sum_to_zero", "the balances of all accounts add up to zero", zero_sql},
     {"transfer_totals_match", "every total is the sum of its transfers", total_sql},
+    {"months_stay_closed", "nothing was booked in a month after it was closed", closed_sql},
     {"positions_match", "every project stands where its transfers and accruals put it",
      position_sql},
 };
