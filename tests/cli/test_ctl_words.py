@@ -17,7 +17,7 @@ grant|grant list|grant revoke|grant extend|overdraft
 supply adjust|transfer|refund
 import slurm|import usage
 balance|check|explain|quarantine list|quarantine show|quarantine retry|quarantine dismiss
-verify|audit list""".replace("\n", "|").split("|")
+close|verify|audit list""".replace("\n", "|").split("|")
 
 # words after ledgerctl, and a part of the sentence that must come
 BAD_WORDS = [
@@ -51,8 +51,10 @@ BAD_WORDS = [
     (["import", "usage", "x"], "--source is missing"),
     (["quarantine", "show", "x"], "not a whole number"),
     (["audit", "list", "--from", "2027-06"], "not a time with offset"),
+    (["close"], "YYYY-MM is missing"),
+    (["close", "2027-13"], "not a month"),
 ]
-PENDING = ["hold p 1", "settle h 1", "release h", "close 2027-06", "token list"]
+PENDING = ["hold p 1", "settle h 1", "release h", "token list"]
 
 BAD_REPORTS = [
     ([], "a report is missing"),
