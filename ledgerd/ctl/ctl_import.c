@@ -29,8 +29,12 @@ static int import_run(struct command *command, struct ingest_options *options, s
     const struct word *batch = command_line_option(&command->line, "batch");
     const char *path = command_argument(command, 0);
     bool is_watched = isatty(STDERR_FILENO) == 1;
+    struct instant through = command_line_instant(&command->line, "through", INSTANT_NONE);
     struct ingest_counts counts = {0};
 
+    if (instant_is_set(through) && instant_compare(through, command->act.now) > 0) {
+        return error_set(err, ERROR_ARGUMENT, "--through: that is still to come");
+    }
     options->conf = &command->session.conf;
     options->now = command->act.now;
     options->progress = is_watched ? progress_print : NULL;
@@ -42,6 +46,9 @@ static int import_run(struct command *command, struct ingest_options *options, s
                              err);
     if (is_watched) {
         fprintf(stderr, "\r\033[K");
+    }
+    if (status == 0 && instant_is_set(through)) {
+        status = ingest_note_read(command->session.store, options->source, through, err);
     }
     return counts_finish(command, &counts, status, err);
 }
@@ -99,6 +106,7 @@ static int usage_run(struct command *command, struct error *err)
 static const struct option_spec slurm_options[] = {
     {"cluster", 0, "C", WORD_TEXT, "the cluster: records are of source slurm:C", true},
     {"format", 0, "F", WORD_TEXT, "sacct (text of sacct -P, default) or json", false},
+    {"through", 0, "T", WORD_INSTANT, "the input holds everything of the source up to T", false},
     {"batch", 0, "N", WORD_NUMBER, "records in one transaction (default: 50000)", false},
     {0},
 };
@@ -107,6 +115,7 @@ static const struct option_spec usage_options[] = {
     {"format", 0, "F", WORD_TEXT, "ledger (default), openai, litellm, envoy, otel or csv", false},
     {"project", 0, "P", WORD_TEXT, "project of records that name none", false},
     {"user", 0, "U", WORD_TEXT, "user of records that name none", false},
+    {"through", 0, "T", WORD_INSTANT, "the input holds everything of the source up to T", false},
     {"batch", 0, "N", WORD_NUMBER, "records in one transaction (default: 50000)", false},
     {0},
 };

@@ -281,7 +281,7 @@ static json_t *quarantine_document(const struct explanation *explanation)
 static const char *state_text(const struct explanation *explanation)
 {
     if (explanation->booked != NULL) {
-        return "booked";
+        return explanation->booked->stored.is_running ? "running" : "booked";
     }
     return explanation->accrual != NULL ? "running" : "quarantined";
 }

@@ -6,6 +6,7 @@
 #include "importers/importer.h"
 #include "ledgerd/flow/ingest_options.h"
 #include "ledgerd/flow/ingest_run.h"
+#include "ledgerd/store/store_batch.h"
 
 static const char *const fate_texts[] = {
     [INGEST_BOOKED] = "booked",       [INGEST_AMENDED] = "amended",
@@ -94,4 +95,24 @@ int ingest_bytes(struct store *store, const char *bytes, size_t length,
     result = ingest_input(store, input, options, false, counts, err);
     input_close(input);
     return result;
+}
+
+struct reach {
+    const char *source;
+    struct instant through;
+};
+
+static int note_read(struct store *store, void *context, struct error *err)
+{
+    const struct reach *reach = context;
+
+    return store_source_read_to(store, reach->source, reach->through, err);
+}
+
+int ingest_note_read(struct store *store, const char *source, struct instant through,
+                     struct error *err)
+{
+    struct reach reach = {source, through};
+
+    return store_transact(store, STORE_BOOKING, note_read, &reach, err);
 }

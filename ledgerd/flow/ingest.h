@@ -101,6 +101,11 @@ int ingest_bytes(struct store *store, const char *bytes, size_t length,
                  const struct ingest_options *options, struct ingest_counts *counts,
                  struct error *err);
 
+/* Note that all records of the source up to this instant have been read: a month can close on that.
+ */
+int ingest_note_read(struct store *store, const char *source, struct instant through,
+                     struct error *err);
+
 /* "booked", "amended", …: the word of import's counts and of POST /v1/usage. */
 const char *ingest_fate_text(enum ingest_fate fate);
 

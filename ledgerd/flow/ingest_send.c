@@ -92,7 +92,7 @@ static bool is_booked(struct poster *poster, uint32_t number, struct booking *bo
 }
 
 /* Every version that was ever good counts for how far its source was read, in whatever order it
- * came. */
+ * came; of running work, what is posted. */
 static void note_end(struct poster *poster, uint32_t number)
 {
     const struct batch_item *item = &poster->batch->items.at[number];
@@ -100,6 +100,11 @@ static void note_end(struct poster *poster, uint32_t number)
     if (item->kind == BATCH_FINAL && item->trouble == NULL &&
         poster->judgement.verdicts.at[number].fate != INGEST_QUARANTINED) {
         tail_seen(&poster->tail, item->source, item->end);
+    }
+    for (uint32_t i = 0; item->kind == BATCH_CLOSING && i < item->slice_count; i++) {
+        const struct batch_slice *slice = &poster->batch->slices.at[item->slice + i];
+
+        tail_seen(&poster->tail, item->source, (struct instant){slice->last.us + 1});
     }
 }
 

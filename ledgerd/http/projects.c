@@ -130,7 +130,7 @@ static int write_transfer(void *context, const struct portal_transfer *row, stru
 {
     struct transfer_page *page = context;
     struct strbuf *out = page->out;
-    char month[MONTH_TEXT_BYTES];
+    char month[2][MONTH_TEXT_BYTES];
     char points[POINTS_TEXT_BYTES];
     char booked_at[INSTANT_TEXT_BYTES];
 
@@ -138,10 +138,12 @@ static int write_transfer(void *context, const struct portal_transfer *row, stru
     if (page->count++ == page->query.limit - 1) {
         return 0; /* one more than the page: there is a next one */
     }
-    strbuf_printf(
-        out, "%s{\"transfer\":%" PRId64 ",\"entry\":%" PRId64 ",\"month\":\"%s\",\"kind\":\"%s\"",
-        page->count > 1 ? "," : "", row->transfer_id, row->entry_id,
-        month_format(row->month, month), row->kind);
+    strbuf_printf(out,
+                  "%s{\"transfer\":%" PRId64 ",\"entry\":%" PRId64
+                  ",\"month\":\"%s\",\"belongs_to\":\"%s\",\"kind\":\"%s\"",
+                  page->count > 1 ? "," : "", row->transfer_id, row->entry_id,
+                  month_format(row->month, month[0]), month_format(row->belongs_to, month[1]),
+                  row->kind);
     strbuf_add_string(out, ",\"debit\":");
     strbuf_add_json_string(out, row->debit_account);
     strbuf_add_string(out, ",\"credit\":");

@@ -115,6 +115,22 @@ int store_source_touch(struct store *store, const int32_t *sources, const struct
     return query_run(store, &query, NULL, NULL, err);
 }
 
+int store_source_read_to(struct store *store, const char *source, struct instant through,
+                         struct error *err)
+{
+    struct query query;
+    int32_t number;
+
+    if (store_source_numbers(store, &source, 1, &number, err) != 0) {
+        return -1;
+    }
+    query_init(&query, "UPDATE ledger.source SET read_to = greatest(read_to, $2) "
+                       "WHERE source_no = $1");
+    query_i32(&query, number);
+    query_instant(&query, through);
+    return query_run(store, &query, NULL, NULL, err);
+}
+
 int store_identity_amend(struct store *store, const struct batch_identity *identities, size_t count,
                          struct error *err)
 {

@@ -27,6 +27,11 @@ int store_source_numbers(struct store *store, const char *const *names, size_t c
 int store_source_touch(struct store *store, const int32_t *sources, const struct instant *latest,
                        size_t count, struct error *err);
 
+/* Note that everything of the source up to this instant was read, whether there was anything or
+ * not; a source that is not known yet is added. */
+int store_source_read_to(struct store *store, const char *source, struct instant through,
+                         struct error *err);
+
 struct batch_identity { /* an identity whose current version changes */
     int32_t source_no;
     const char *id;

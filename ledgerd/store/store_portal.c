@@ -5,7 +5,8 @@
 
 static const char TRANSFERS_SQL[] =
     "SELECT t.transfer_id, t.entry_id, t.month, t.kind, d.name, c.name, t.amount_micro,"
-    "       coalesce(s.name, ''), t.charges, coalesce(t.grant_id, 0), t.booked_at"
+    "       coalesce(s.name, ''), t.charges, coalesce(t.grant_id, 0), t.booked_at,"
+    "       coalesce(t.belongs_to, t.month)"
     "  FROM ledger.transfer t"
     "  JOIN ledger.account d ON d.account_no = t.debit_account"
     "  JOIN ledger.account c ON c.account_no = t.credit_account"
@@ -43,6 +44,7 @@ int store_read_transfers(struct store *store, const struct portal_transfer_query
             .charges = rows_i64(&rows, i, 8),
             .grant_id = rows_i64(&rows, i, 9),
             .booked_at = rows_instant(&rows, i, 10),
+            .belongs_to = rows_month(&rows, i, 11),
         };
         result = fn(context, &row, err);
     }

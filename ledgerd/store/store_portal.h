@@ -13,7 +13,8 @@
 struct portal_transfer { /* strings are valid during the callback */
     int64_t transfer_id;
     int64_t entry_id;
-    struct month month;
+    struct month month;      /* in which it counts */
+    struct month belongs_to; /* the same, or the closed one that it belongs to */
     const char *kind;
     const char *debit_account;
     const char *credit_account;

@@ -81,6 +81,30 @@ static void settings_are_read(void **state)
     conf_release(&conf);
 }
 
+static void sources_have_their_lag(void **state)
+{
+    static const char text[] = "[slurm a]\n[slurm b]\nlag = 2d\n[tokens gateway:c]\nmodel.x = y\n"
+                               "[tokens d]\nlag = 0s\n[slurm a]\naccount.x = y\n";
+    static const struct {
+        const char *source;
+        int64_t lag_seconds;
+    } rows[] = {{"slurm:a", 86400}, {"slurm:b", 2 * 86400}, {"gateway:c", 3600}, {"d", 0}};
+    struct conf conf;
+    struct error err;
+
+    (void)state;
+    assert_int_equal(conf_parse("x", text, &conf, &err), 0);
+    assert_int_equal(conf.source_count, COUNT(rows));
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct conf_source *source = conf_source_find(&conf, rows[i].source);
+
+        assert_non_null(source);
+        assert_int_equal(source->lag_us, rows[i].lag_seconds * 1000000);
+    }
+    assert_null(conf_source_find(&conf, "a"));
+    conf_release(&conf);
+}
+
 static void mistakes_are_named_by_their_line(void **state)
 {
     static const struct {
@@ -107,6 +131,8 @@ static void mistakes_are_named_by_their_line(void **state)
         {"[auth]\njwks = /k\n", "x.conf:2: jwks is not yet possible"},
         {"[auth]\nmode = required\n", "x.conf:2: mode must be none: the others are not yet built"},
         {"[slurm a]\ninterval = 60s\n", "x.conf:2: interval is not yet possible"},
+        {"[slurm a]\nlag = 2\n", "x.conf:2: lag must be a duration"},
+        {"[slurm a]\nlag = 367d\n", "x.conf:2: lag must be a duration"},
         {"[tokens a]\npath = x\n", "x.conf:2: path is not yet possible"},
         {"[slurm a]\nmodel.x = y\n", "x.conf:2: section [slurm a] has no setting 'model.x'"},
         {"[slurm a]\npartition. = y\n", "x.conf:2: section [slurm a] has no setting 'partition.'"},
@@ -203,6 +229,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_those_of_the_contract),
         cmocka_unit_test(settings_are_read),
+        cmocka_unit_test(sources_have_their_lag),
         cmocka_unit_test(mistakes_are_named_by_their_line),
         cmocka_unit_test(overlong_lines_are_refused_not_cut),
         cmocka_unit_test(files_and_the_environment),

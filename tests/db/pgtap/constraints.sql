@@ -1,6 +1,6 @@
 -- What the database itself refuses, whoever asks.
 BEGIN;
-SELECT plan(29);
+SELECT plan(42);
 
 SELECT ledger.ensure_month('2027-06-15');
 
@@ -63,6 +63,35 @@ SELECT throws_ok($$ SELECT ledger.ensure_month('2200-01-01') $$, NULL, NULL, 'no
 INSERT INTO ledger.policy (name, effective_from, document, applied_at) VALUES ('a', '2027-06-01', '{}', now());
 SELECT throws_ok($$ INSERT INTO ledger.policy (name, effective_from, document, applied_at) VALUES ('b', '2027-06-01', '{}', now()) $$,
                  '23505', NULL, 'one policy begins at a time');
+
+-- Months that close.
+INSERT INTO ledger.audit (at, actor, verb, subject) VALUES (now(), 'a', 'close', '2027-06');
+CREATE FUNCTION pg_temp.close(month date) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO ledger.month_close (month, closed_at, audit_n, transfers, moved_micro, statements, statements_digest, digest, report)
+    SELECT month, now(), max(n), 1, 5, 0, repeat('0', 64), repeat('a', 64), '{}' FROM ledger.audit
+$$;
+CREATE FUNCTION pg_temp.late(id bigint, month date, belongs date) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO ledger.transfer (transfer_id, month, belongs_to, entry_id, debit_account, credit_account, amount_micro, kind, booked_at)
+    VALUES (id, month, belongs, 1, 1, 2, 5, 'grant', now())
+$$;
+SELECT ledger.ensure_month('2027-07-01');
+SELECT throws_ok($$ SELECT pg_temp.close('2027-06-02') $$, '23514', NULL, 'a close is of a month');
+SELECT lives_ok($$ SELECT pg_temp.close('2027-06-01') $$, 'a month closes');
+SELECT throws_ok($$ SELECT pg_temp.close('2027-06-01') $$, NULL, NULL, 'and closes once');
+SELECT throws_ok($$ SELECT pg_temp.close('2027-08-01') $$, NULL, NULL, 'months close in order');
+SELECT throws_ok($$ SELECT pg_temp.transfer(10, '2027-06-01', 1, 2, 5, 'move') $$, 'P0001', NULL, 'a closed month takes no transfer');
+SELECT throws_ok($$ SELECT pg_temp.late(10, '2027-06-01', '2027-05-01') $$, 'P0001', NULL, 'not even an adjustment');
+SELECT throws_ok($$ SELECT pg_temp.late(10, '2027-07-01', '2027-07-01') $$, '23514', NULL, 'what belongs to its own month does not say so');
+SELECT throws_ok($$ SELECT pg_temp.late(10, '2027-07-01', '2027-06-02') $$, '23514', NULL, 'a month that it belongs to is its first day');
+SELECT lives_ok($$ SELECT pg_temp.late(10, '2027-07-01', '2027-06-01') $$, 'what is late counts in the open month');
+SELECT throws_ok($$ INSERT INTO ledger.transfer_total (debit_account, credit_account, month, kind, source_no, amount_micro, transfers, adjusted_micro)
+                    VALUES (1, 2, '2027-07-01', 'grant', 0, 5, 1, 6) $$, '23514', NULL, 'no more is adjusted than moved');
+SELECT throws_ok($$ INSERT INTO ledger.seal VALUES (1, '1', 1, 0, 0, now(), '', decode(repeat('00', 32), 'hex')) $$, '23514', NULL,
+                 'a seal seals something');
+SELECT throws_ok($$ INSERT INTO ledger.seal VALUES (1, '1', 1, 0, 0, now(), '', decode(repeat('00', 32), 'hex'), 'x') $$, '23514', NULL,
+                 'closes are sealed by their number and hash');
+SELECT lives_ok($$ INSERT INTO ledger.seal VALUES (1, '1', 1, 0, 0, now(), '', decode(repeat('00', 32), 'hex'),
+                    decode(repeat('00', 40), 'hex')) $$, 'a close may be sealed alone');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,11 +1,11 @@
 -- Least privilege: the daemon's role adds to the book and cannot take from it; the report's role reads; nobody else does.
 BEGIN;
-SELECT plan(49);
+SELECT plan(51);
 
 -- What was booked, agreed or done is only ever added to.
 SELECT table_privs_are('ledger', t, 'ledger_daemon', ARRAY['SELECT', 'INSERT'], 'the daemon adds to ' || t || ', no more')
   FROM unnest(ARRAY['account', 'audit', 'entry', 'transfer', 'policy', 'supply', 'supply_share', 'rate_card', 'project_grant',
-                    'grant_change', 'usage_record', 'charge', 'skipped', 'service_class', 'seal']) AS t;
+                    'grant_change', 'usage_record', 'charge', 'skipped', 'service_class', 'seal', 'month_close', 'month_statement']) AS t;
 
 -- Sums and states move, but do not go away.
 SELECT table_privs_are('ledger', t, 'ledger_daemon', ARRAY['SELECT', 'INSERT', 'UPDATE'], 'the daemon keeps ' || t)
