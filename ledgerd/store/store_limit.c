@@ -37,8 +37,8 @@ static const char TOUCH_SQL[] =
     "WITH moved AS (SELECT project_id FROM ledger.project_position WHERE project_id IN "
     "(SELECT l.project_id FROM ledger.project_limit l WHERE l.limit_no = ANY ($1)) "
     "ORDER BY project_id FOR UPDATE) "
-    "UPDATE ledger.project_position p SET changed = pg_current_xact_id() FROM moved "
-    "WHERE p.project_id = moved.project_id";
+    "UPDATE ledger.project_position p SET version = p.version + 1, changed = pg_current_xact_id() "
+    "FROM moved WHERE p.project_id = moved.project_id";
 
 /* Charges and running work; what is held belongs here, as a third branch. An accrual counts where
  * its last slice would, with the part of it that belongs to that period. */

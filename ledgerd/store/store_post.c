@@ -218,7 +218,8 @@ static int move_positions(struct store *store, const struct columns *columns, st
     query_init(
         &query,
         "UPDATE ledger.project_position p SET posted_micro = p.posted_micro + moved.amount, "
-        "changed = pg_current_xact_id() FROM (SELECT a.project_id, sum(t.amount)::bigint AS amount "
+        "version = p.version + 1, changed = pg_current_xact_id() "
+        "FROM (SELECT a.project_id, sum(t.amount)::bigint AS amount "
         "FROM (SELECT debit AS account_no, -amount AS amount FROM unnest($1, $3) x(debit, amount) "
         "UNION ALL SELECT credit, amount FROM unnest($2, $3) y(credit, amount)) t "
         "JOIN ledger.account a USING (account_no) WHERE a.project_id IS NOT NULL "
