@@ -26,7 +26,18 @@ enum store_role {
 struct store *store_open(const char *conninfo, enum store_role role, struct error *err);
 void store_close(struct store *store); /* accepts NULL */
 
-/* Another connection to the same database in the same role, for another thread. */
+/* As store_open, with the connecting itself and everything after it under store_set_patience. */
+struct store *store_open_patient(const char *conninfo, enum store_role role, int64_t patience_us,
+                                 struct error *err);
+
+/* Wait for the server no longer than this at a time (0: for ever, as a store does at first): a
+ * statement, a piece of a COPY, a commit, a reconnect. Past it the connection is given up, as a
+ * broken one: ERROR_UNAVAILABLE, "the database did not answer within N s". The server lets go of a
+ * lock that is waited for somewhat earlier, and of a statement whose connection was given up within
+ * a second. Finding a host's address is left to the system's own limits. */
+void store_set_patience(struct store *store, int64_t patience_us);
+
+/* Another connection to the same database in the same role and as patient, for another thread. */
 struct store *store_open_like(const struct store *store, struct error *err);
 
 /* True while the connection is usable; store_reconnect tries to make it so again. */
@@ -54,9 +65,10 @@ enum store_lock {
 
 /* Run `work` in one transaction (READ COMMITTED; REPEATABLE READ READ ONLY for STORE_REPORT
  * stores), with the booking lock held from the start if asked for. A lost connection before COMMIT
- * was sent is retried once; one lost during COMMIT is ERROR_UNAVAILABLE, "it is not known whether
- * …": every caller's work is idempotent by key or identity. Called inside a transaction, it runs
- * `work` as a part of that one (which must hold the lock if it is asked for). */
+ * was sent is retried once (not one that was given up); one lost during COMMIT is
+ * ERROR_UNAVAILABLE, "it is not known whether …": every caller's work is idempotent by key or
+ * identity. Called inside a transaction, it runs `work` as a part of that one (which must hold the
+ * lock if it is asked for). */
 int store_transact(struct store *store, enum store_lock lock, store_work *work, void *context,
                    struct error *err);
 

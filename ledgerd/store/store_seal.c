@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ledgerd/store/connection.h"
+#include "ledgerd/store/patience.h"
 #include "ledgerd/store/query.h"
 #include "ledgerd/store/wire.h"
 
@@ -191,31 +192,30 @@ static int take_message(const char *bytes, size_t length, bool *has_header, seal
 /* The rest of a COPY that is given up is read and thrown away, so that the connection can go on. */
 static int take_rows(struct store *store, seal_row_fn *each, void *context, struct error *err)
 {
-    PGconn *connection = store_connection(store);
     bool has_header = false;
     char *message;
     int length, status = 0;
     PGresult *result;
 
-    while ((length = PQgetCopyData(connection, &message, 0)) > 0) {
+    while ((length = patience_copy_row(store, &message)) > 0) {
         if (status == 0) {
             status = take_message(message, (size_t)length, &has_header, each, context, err);
         }
         PQfreemem(message);
     }
-    while ((result = PQgetResult(connection)) != NULL) {
+    while ((result = patience_result(store)) != NULL) {
         if (PQresultStatus(result) != PGRES_COMMAND_OK && status == 0) {
             status = query_failure(store, result, err);
         }
         PQclear(result);
     }
-    return status;
+    return length < -1 && status == 0 ? query_failure(store, NULL, err) : status;
 }
 
 static int copy_out(struct store *store, const char *sql, seal_row_fn *each, void *context,
                     struct error *err)
 {
-    PGresult *result = PQexec(store_connection(store), sql);
+    PGresult *result = patience_execute(store, sql);
     int status = 0;
 
     if (PQresultStatus(result) != PGRES_COPY_OUT) {
