@@ -1,6 +1,7 @@
 /* route - the table of the API; see route.h. */
 #include "ledgerd/http/route.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const struct route routes[] = {
@@ -62,4 +63,18 @@ const struct route *route_find(const char *method, const struct request *request
         }
     }
     return NULL;
+}
+
+void route_methods(const struct request *request, char *text, size_t size)
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < route_count && used < size; i++) {
+        if (path_matches(routes[i].path, request)) {
+            used += (size_t)snprintf(text + used, size - used, "%s%s%s", used > 0 ? ", " : "",
+                                     routes[i].method,
+                                     strcmp(routes[i].method, "GET") == 0 ? ", HEAD" : "");
+        }
+    }
 }

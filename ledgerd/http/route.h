@@ -34,6 +34,9 @@ extern const size_t route_count;
  * path" from "not with this method". */
 const struct route *route_find(const char *method, const struct request *request, bool *path_known);
 
+/* The methods that the request's path takes, as the value of an Allow header. */
+void route_methods(const struct request *request, char *text, size_t size);
+
 /* The handlers, one file a noun. */
 route_handler handle_healthz, handle_readyz, handle_metrics;           /* health.c */
 route_handler handle_check, handle_checks, handle_decision;            /* checks.c */
