@@ -92,6 +92,10 @@ struct hold_desk;
 struct hold_desk *hold_desk_create(const struct conf *conf, struct error *err);
 void hold_desk_destroy(struct hold_desk *desk); /* accepts NULL */
 
+/* The number of the transaction that the last hold_place committed (pg_current_xact_id; 0 if it
+ * wrote nothing): with it a reader's snapshot tells whether it has seen these holds. */
+int64_t hold_desk_transaction(const struct hold_desk *desk);
+
 /* What the share caps are judged by, and a catalog that is likely to be the book's own; borrowed
  * during the next hold_place. Without it (all NULL) both are read from the book. */
 struct hold_knowledge {

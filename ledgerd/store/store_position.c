@@ -49,7 +49,7 @@ static const char SHARE_TOTAL_SQL[] =
 
 static const char DUE_SQL[] =
     "SELECT project_id, user_name, expires_at, held_micro FROM ledger.hold "
-    "WHERE state = 'open' AND expires_at <= $1 AND held_micro > 0 ORDER BY expires_at, hold_no";
+    "WHERE state = 'open' AND expires_at <= $1 AND held_micro > 0 ORDER BY expires_at, hold_no LIMIT $2";
 
 static int position_from_row(const struct rows *rows, size_t row, size_t draws,
                              struct store_position *position)
@@ -215,8 +215,8 @@ static int dues_from_rows(const struct rows *rows, struct store_dues *out, struc
     return 0;
 }
 
-int store_read_dues(struct store *store, struct instant until, struct store_dues *dues,
-                    struct error *err)
+int store_read_dues(struct store *store, struct instant until, size_t limit,
+                    struct store_dues *dues, struct error *err)
 {
     struct store_dues read = {0};
     struct query query;
@@ -224,6 +224,7 @@ int store_read_dues(struct store *store, struct instant until, struct store_dues
 
     query_init(&query, DUE_SQL);
     query_instant(&query, until);
+    query_i64(&query, (int64_t)limit);
     if (query_run(store, &query, &rows, NULL, err) != 0) {
         return -1;
     }

@@ -66,10 +66,10 @@ struct store_dues {
     char *texts;            /* what the names point into */
 };
 
-/* Read the open holds that hold something and whose deadline is at `until` or before. Owned by the
- * caller. */
-int store_read_dues(struct store *store, struct instant until, struct store_dues *dues,
-                    struct error *err);
+/* Read the open holds that hold something and whose deadline is at `until` or before, at most
+ * `limit` of them. Owned by the caller. */
+int store_read_dues(struct store *store, struct instant until, size_t limit,
+                    struct store_dues *dues, struct error *err);
 void store_dues_release(struct store_dues *dues);
 
 /* Supply, spending and holds of each share in each fiscal year; months of a fiscal year begin with
