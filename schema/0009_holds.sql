@@ -107,6 +107,7 @@ COMMENT ON COLUMN ledger.project_position.version IS 'Moves with every change of
 ALTER TABLE ledger.accrual
     ADD COLUMN hold_no       bigint,
     ADD COLUMN covered_micro bigint NOT NULL DEFAULT 0 CHECK (covered_micro >= 0);
+CREATE INDEX accrual_hold ON ledger.accrual (hold_no) WHERE hold_no IS NOT NULL;
 COMMENT ON COLUMN ledger.accrual.hold_no IS 'Hold of its project that the record names';
 COMMENT ON COLUMN ledger.accrual.covered_micro IS 'How much of that hold it takes the place of, in micro-points';
 

@@ -85,6 +85,9 @@ struct batch_item {
     uint32_t effect_count;
     const char *id; /* "" if it has none */
     const char *user;
+    const char *hold;                    /* id or key that it names; NULL if none */
+    bool ends_part;                      /* of that hold, once it is final */
+    struct batch_settlement *settlement; /* NULL for records of sources; borrowed */
     unsigned char content[16];
     struct instant start;
     struct instant end;

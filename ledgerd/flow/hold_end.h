@@ -57,6 +57,7 @@ struct hold_settle_request { /* strings are borrowed */
     bool is_final;        /* else a part: needs a key */
     const char *key;      /* "" if none */
     const struct conf *conf;
+    const struct catalog *catalog; /* NULL or stale: read from the store */
     struct instant now;
 };
 

@@ -20,6 +20,7 @@
 #include "ledgerd/base/error.h"
 #include "ledgerd/base/instant.h"
 #include "ledgerd/core/points.h"
+#include "ledgerd/core/usage.h"
 #include "ledgerd/flow/catalog.h"
 #include "ledgerd/store/store.h"
 
@@ -96,6 +97,13 @@ int ingest_file(struct store *store, const char *path, const struct ingest_optio
 int ingest_bytes(struct store *store, const char *bytes, size_t length,
                  const struct ingest_options *options, struct ingest_counts *counts,
                  struct error *err);
+
+/* Post the settlement of a hold, in a transaction of the caller that has both locks (records'
+ * exclusively). `options` need no format. ERROR_REFUSED with reason hold_resolved. */
+struct batch_settlement; /* ingest_holds.h */
+int ingest_settlement(struct store *store, const struct ingest_options *options,
+                      struct usage_record *record, struct points points,
+                      struct batch_settlement *settlement, struct error *err);
 
 /* "booked", "amended", …: the word of import's counts and of POST /v1/usage. */
 const char *ingest_fate_text(enum ingest_fate fate);
