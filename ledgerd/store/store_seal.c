@@ -174,6 +174,8 @@ static int take_message(const char *bytes, size_t length, bool *has_header, seal
     row = (struct seal_row){
         .place = {get_u64(bytes + XID_AT), (int64_t)get_u64(bytes + TRANSFER_AT)},
         .month = wire_to_month((int32_t)get_u32(bytes + MONTH_AT)),
+        .entry_id = (int64_t)get_u64(bytes + ENTRY_AT),
+        .booked_at = wire_to_instant((int64_t)get_u64(bytes + BOOKED_AT)),
         .debit_account = (int32_t)get_u32(bytes + DEBIT_AT),
         .credit_account = (int32_t)get_u32(bytes + CREDIT_AT),
         .amount = {(int64_t)get_u64(bytes + AMOUNT_AT)},
@@ -257,16 +259,19 @@ void seal_page_release(struct seal_page *page)
     *page = (struct seal_page){0};
 }
 
-int store_seal_page(struct store *store, const struct store_seal *after, int64_t transfers,
-                    struct seal_page *page, struct error *err)
+#define SELECT_PAGE(leaves)                                                  \
+    "SELECT " SEAL_COLUMNS ", " leaves " FROM ledger.seal WHERE n > $1 AND " \
+    "(total <= $2 OR n = (SELECT min(n) FROM ledger.seal WHERE n > $1)) "    \
+    "ORDER BY n LIMIT $3"
+
+static int read_page(struct store *store, const char *sql, const struct store_seal *after,
+                     int64_t transfers, struct seal_page *page, struct error *err)
 {
     struct query query;
     struct rows rows;
 
     seal_page_release(page);
-    query_init(&query, "SELECT " SEAL_COLUMNS ", leaves FROM ledger.seal WHERE n > $1 AND "
-                       "(total <= $2 OR n = (SELECT min(n) FROM ledger.seal WHERE n > $1)) "
-                       "ORDER BY n LIMIT $3");
+    query_init(&query, sql);
     query_i64(&query, after->n);
     query_i64(&query, after->total < INT64_MAX - transfers ? after->total + transfers : INT64_MAX);
     query_i64(&query, PAGE_SEALS_MAX);
@@ -284,4 +289,16 @@ int store_seal_page(struct store *store, const struct store_seal *after, int64_t
         }
     }
     return 0;
+}
+
+int store_seal_page(struct store *store, const struct store_seal *after, int64_t transfers,
+                    struct seal_page *page, struct error *err)
+{
+    return read_page(store, SELECT_PAGE("leaves"), after, transfers, page, err);
+}
+
+int store_seal_page_heads(struct store *store, const struct store_seal *after, int64_t transfers,
+                          struct seal_page *page, struct error *err)
+{
+    return read_page(store, SELECT_PAGE("''::bytea"), after, transfers, page, err);
 }

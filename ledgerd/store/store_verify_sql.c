@@ -202,14 +202,6 @@ static const char refund_sql[] =
     "OR c.amount IS DISTINCT FROM CASE a.account_no WHEN t.credit_account THEN t.amount_micro "
     "WHEN t.debit_account THEN -t.amount_micro END ORDER BY transfer_id LIMIT 1";
 
-static const char entry_sql[] =
-    "SELECT format('transfer %s, %s: entry %s, which it names, %s', t.transfer_id, t.month, "
-    "t.entry_id, CASE WHEN e.entry_id IS NULL THEN 'is not there' WHEN e.xid <> t.xid THEN "
-    "'was booked by another transaction' ELSE 'was booked at another time' END) "
-    "FROM ledger.transfer t LEFT JOIN ledger.entry e USING (entry_id) "
-    "WHERE e.xid IS DISTINCT FROM t.xid OR e.booked_at IS DISTINCT FROM t.booked_at "
-    "ORDER BY t.transfer_id, t.month LIMIT 1";
-
 static const char limit_sql[] =
     "WITH charged AS (SELECT l.limit_no, ledger.limit_since(l.period, c.month, c.last_at, "
     "b.timezone, left(b.fiscal_year_start, 2)::integer) AS since, sum(c.points_micro) AS amount "
@@ -224,7 +216,6 @@ static const char limit_sql[] =
     "ORDER BY limit_no, since LIMIT 1";
 
 const struct verify_statement verify_statements[] = {
-    {"transfers_have_their_entry", "every transfer was booked together with its entry", entry_sql},
     {"charges_match_transfers", "every charge transfer is the sum of its charges", charge_sql},
     {"unmoved_charges_are_zero", "charges and refunds that moved no points add up to none",
      unmoved_sql},
