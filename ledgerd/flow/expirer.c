@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,11 @@
 #include "ledgerd/base/log.h"
 #include "ledgerd/flow/expire.h"
 
+enum {
+    CONNECT_PATIENCE_US = 5 * 1000 * 1000,
+    PATIENCE_US = 30 * 1000 * 1000, /* with the database, for one statement or lock */
+};
+
 struct expirer {
     char *conninfo;
     struct store *store; /* the thread's own; NULL until the database could be opened */
@@ -19,16 +25,19 @@ struct expirer {
     pthread_t thread;
     pthread_mutex_t mutex; /* guards stop, for the sleep alone */
     pthread_cond_t condition;
-    bool stop;
+    atomic_bool stop; /* the store's alarm as well */
 };
 
 static int post_due(struct expirer *expirer, struct error *err)
 {
     if (expirer->store == NULL) {
-        expirer->store = store_open(expirer->conninfo, STORE_DAEMON, err);
+        expirer->store = store_open_patient(expirer->conninfo, STORE_DAEMON, CONNECT_PATIENCE_US,
+                                            err);
         if (expirer->store == NULL) {
             return -1;
         }
+        store_set_patience(expirer->store, PATIENCE_US);
+        store_set_alarm(expirer->store, &expirer->stop);
     }
     if (!store_is_connected(expirer->store) && store_reconnect(expirer->store, err) != 0) {
         return -1;

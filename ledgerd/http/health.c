@@ -19,8 +19,8 @@ void handle_readyz(struct request *request, struct reply *reply)
         return;
     }
     reply_json(reply, 200);
-    strbuf_printf(&reply->body, "{\"status\":\"ready\",\"age_ms\":%lld}\n",
-                  (long long)(health.age_us / 1000));
+    strbuf_printf(&reply->body, "{\"status\":\"ready\",\"database\":\"%s\",\"age_ms\":%lld}\n",
+                  health.away ? "away" : "up", (long long)(health.age_us / 1000));
 }
 
 void handle_metrics(struct request *request, struct reply *reply)

@@ -188,15 +188,11 @@ static enum MHD_Result answer_request(struct request *request)
     }
     request->state = REQUEST_WORKING;
     MHD_suspend_connection(request->connection);
-    if (!workers_submit(server_of(request)->workers, request)) {
-        reply_problem(&request->reply, 503, "busy", "too many requests wait for the database");
-        reply_header(&request->reply, "x-should-retry", "false");
-        MHD_resume_connection(request->connection);
-    }
+    workers_submit(server_of(request)->workers, request);
     return MHD_YES;
 }
 
-/* Called by a worker: the reply is there. The request may be gone as soon as the connection is
+/* Called for the workers: the reply is there. The request may be gone as soon as the connection is
  * resumed. */
 static void request_done(struct request *request)
 {
@@ -357,8 +353,8 @@ struct server *server_start(const struct conf *conf, const char *conninfo, struc
         return NULL;
     }
     server->service.decisions = decisions_create();
-    server->workers = workers_create(conninfo, (unsigned)conf->database_connections, request_done,
-                                     err);
+    server->workers = workers_create(conninfo, (unsigned)conf->database_connections, engine,
+                                     request_done, err);
     if (server->service.decisions == NULL) {
         error_set(err, ERROR_INTERNAL, "server: out of memory");
     }

@@ -7,6 +7,7 @@
 #define LEDGERD_STORE_CONNECTION_H
 
 #include <libpq-fe.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,8 +28,11 @@ struct store {
     bool has_sent_commit;  /* of the current transaction, by query_run_and_commit */
     int64_t patience_us;   /* how long to wait for the server; 0: for ever */
     int64_t wait_until_us; /* the deadline of the wait under way, by the monotonic clock; 0: none */
-    bool is_connecting;    /* one deadline covers all of it */
-    bool is_given_up;      /* the server did not answer in time; until the next connection */
+    int64_t waits_since_us;   /* when that wait began */
+    const atomic_bool *alarm; /* store_set_alarm; may be NULL */
+    bool is_connecting;       /* one deadline covers all of it */
+    bool is_given_up;         /* the server did not answer in time; until the next connection */
+    int64_t given_up_after_us;
     size_t prepared_count;
     const char *prepared[STORE_PREPARED_MAX]; /* names that this connection has prepared */
     char sqlstate[SQLSTATE_BYTES];

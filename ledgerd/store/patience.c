@@ -7,37 +7,65 @@
 
 #include "ledgerd/base/clock.h"
 
-enum { MICROSECONDS = 1000 * 1000 };
+enum {
+    MICROSECONDS = 1000 * 1000,
+    ALARM_STEP_US = 100 * 1000, /* between looks at the alarm */
+};
 
 void patience_start(struct store *store)
 {
     if (!store->is_connecting) {
+        store->waits_since_us = clock_monotonic_us();
         store->wait_until_us = store->patience_us == 0 ? 0
-                                                       : clock_monotonic_us() + store->patience_us;
+                                                       : store->waits_since_us + store->patience_us;
     }
 }
 
-/* Wait until the socket is ready for any of `events`; false when the deadline has passed. */
+/* How long the wait may still last: 0 when it is over, -1 when it may last for ever. With an alarm,
+ * at most a step: nothing wakes a sleeper when it goes off. */
+static int64_t time_left_us(const struct store *store)
+{
+    int64_t now_us = clock_monotonic_us();
+    int64_t left_us = -1;
+
+    if (store->wait_until_us != 0) {
+        left_us = store->wait_until_us > now_us ? store->wait_until_us - now_us : 0;
+    }
+    if (store->alarm == NULL) {
+        return left_us;
+    }
+    if (atomic_load(store->alarm) && now_us - store->waits_since_us >= STORE_ALARM_US) {
+        return 0;
+    }
+    return left_us < 0 || left_us > ALARM_STEP_US ? ALARM_STEP_US : left_us;
+}
+
+/* Wait until the socket is ready for any of `events`; false when the wait is over before. */
 static bool wait_for_socket(const struct store *store, const PGconn *connection, short events)
 {
     struct pollfd wanted = {.fd = PQsocket(connection), .events = events};
     int64_t left_us;
-    int ready, pause_ms = -1;
+    int ready;
 
     if (wanted.fd < 0) {
         return true; /* a broken connection fails when it is read */
     }
     do {
-        if (store->wait_until_us != 0) {
-            left_us = store->wait_until_us - clock_monotonic_us();
-            if (left_us <= 0) {
-                return false;
-            }
-            pause_ms = (int)(left_us / 1000 + 1);
+        left_us = time_left_us(store);
+        if (left_us == 0) {
+            return false;
         }
-        ready = poll(&wanted, 1, pause_ms);
+        ready = poll(&wanted, 1, left_us < 0 ? -1 : (int)(left_us / 1000 + 1));
     } while (ready == 0 || (ready < 0 && errno == EINTR));
     return true; /* so does a socket that cannot be polled */
+}
+
+static void note_given_up(struct store *store)
+{
+    bool by_alarm = store->wait_until_us == 0 || clock_monotonic_us() < store->wait_until_us;
+
+    store->is_given_up = true;
+    store->given_up_after_us = by_alarm ? STORE_ALARM_US : store->patience_us;
 }
 
 /* libpq's blocking way tries each of several hosts for connect_timeout; a deadline covers all. */
@@ -51,7 +79,7 @@ static PGconn *connect_until(struct store *store, const char *const *keywords,
            next != PGRES_POLLING_FAILED) {
         if (!wait_for_socket(store, connection, next == PGRES_POLLING_READING ? POLLIN : POLLOUT)) {
             PQfinish(connection);
-            store->is_given_up = true;
+            note_given_up(store);
             return NULL;
         }
         next = PQconnectPoll(connection);
@@ -164,13 +192,14 @@ void patience_give_up(struct store *store)
 {
     PQfinish(store->connection);
     store->connection = NULL;
-    store->is_given_up = true;
+    note_given_up(store);
 }
 
 int patience_failure(const struct store *store, struct error *err)
 {
-    bool whole = store->patience_us % MICROSECONDS == 0;
+    bool in_seconds = store->given_up_after_us % MICROSECONDS == 0;
 
     return error_set(err, ERROR_UNAVAILABLE, "the database did not answer within %" PRId64 " %s",
-                     store->patience_us / (whole ? MICROSECONDS : 1000), whole ? "s" : "ms");
+                     store->given_up_after_us / (in_seconds ? MICROSECONDS : 1000),
+                     in_seconds ? "s" : "ms");
 }

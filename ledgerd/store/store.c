@@ -217,6 +217,27 @@ void store_set_patience(struct store *store, int64_t patience_us)
     }
 }
 
+void store_set_alarm(struct store *store, const atomic_bool *alarm)
+{
+    store->alarm = alarm;
+}
+
+int store_take_role(struct store *store, enum store_role role, struct error *err)
+{
+    if (store->role == role) {
+        return 0;
+    }
+    store->role = role;
+    if (!store_is_connected(store)) {
+        return connect_and_prepare(store, err);
+    }
+    if (put_on_role(store, err) != 0) {
+        drop_connection(store);
+        return -1;
+    }
+    return 0;
+}
+
 void store_close(struct store *store)
 {
     if (store == NULL) {

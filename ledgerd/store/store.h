@@ -7,6 +7,7 @@
 #ifndef LEDGERD_STORE_STORE_H
 #define LEDGERD_STORE_STORE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -36,6 +37,15 @@ struct store *store_open_patient(const char *conninfo, enum store_role role, int
  * lock that is waited for somewhat earlier, and of a statement whose connection was given up within
  * a second. Finding a host's address is left to the system's own limits. */
 void store_set_patience(struct store *store, int64_t patience_us);
+
+/* While *alarm is true (NULL: never), no wait is longer than STORE_ALARM_US, whatever the patience,
+ * those included that have begun: for a thread that is to end, or when the database is known to be
+ * away. Borrowed; any thread may set it. */
+enum { STORE_ALARM_US = 2 * 1000 * 1000 };
+void store_set_alarm(struct store *store, const atomic_bool *alarm);
+
+/* Put a store on another role, between transactions. On error it has no connection. */
+int store_take_role(struct store *store, enum store_role role, struct error *err);
 
 /* Another connection to the same database in the same role and as patient, for another thread. */
 struct store *store_open_like(const struct store *store, struct error *err);

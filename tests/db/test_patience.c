@@ -125,6 +125,39 @@ static void a_statement_is_given_up_and_the_store_comes_back(void **state)
     assert_int_equal(select_one(store, "SELECT 2 FROM pg_sleep(0.5)"), 2);
 }
 
+/* Even by a store that would wait for ever. */
+static void an_alarm_ends_a_wait(void **state)
+{
+    struct bench *bench = *state;
+    atomic_bool alarm = true;
+    struct error err = {0};
+    int64_t started_us;
+
+    store_set_alarm(bench->book.store, &alarm);
+    assert_int_equal(select_one(bench->book.store, "SELECT 3 FROM pg_sleep(0.3)"), 3);
+    stop_server_of(bench);
+    started_us = clock_monotonic_us();
+    assert_int_equal(query_execute(bench->book.store, "SELECT 1", &err), -1);
+    assert_string_equal(err.text, "the database did not answer within 2 s");
+    assert_true(clock_monotonic_us() - started_us < 5 * STORE_ALARM_US);
+}
+
+static void a_store_changes_its_role_and_its_rights(void **state)
+{
+    struct bench *bench = *state;
+    struct store *store = bench->book.store;
+    static const char insert[] = "INSERT INTO ledger.source (name) VALUES ('s')";
+    struct error err = {0};
+
+    assert_int_equal(store_take_role(store, STORE_REPORT, &err), 0);
+    assert_int_equal(query_execute(store, insert, &err), -1);
+    assert_string_equal(store_sqlstate(store), "42501");
+    assert_int_equal(store_reconnect(store, &err), 0);
+    assert_int_equal(query_execute(store, insert, &err), -1);
+    assert_int_equal(store_take_role(store, STORE_DAEMON, &err), 0);
+    assert_int_equal(query_execute(store, insert, &err), 0);
+}
+
 struct stopping {
     struct bench *bench;
     int runs;
@@ -341,6 +374,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_server_that_never_greets_is_given_up),
         BENCH_TEST(a_statement_is_given_up_and_the_store_comes_back),
+        BENCH_TEST(an_alarm_ends_a_wait),
+        BENCH_TEST(a_store_changes_its_role_and_its_rights),
         BENCH_TEST(work_that_was_given_up_is_not_run_again),
         BENCH_TEST(a_commit_without_answer_is_a_doubt),
         BENCH_TEST(a_copy_is_given_up_in_its_middle),
