@@ -115,6 +115,9 @@ static int check_record(void *context, const struct verify_record *record, struc
     char first[REASON_BYTES] = "", why[REASON_BYTES] = "";
     bool ok = false;
 
+    if (strcmp(usage->source, "hold") == 0) {
+        return 0; /* a settlement: no card rates it */
+    }
     rerating->records++;
     for (size_t i = 0; i < rerating->knowledge.count && !ok; i++) {
         ok = rate_again(rerating, &rerating->knowledge.states[i], record, i == 0 ? first : why);

@@ -39,6 +39,10 @@ enum { STORE_SNAPSHOT_BYTES = 64 };
 extern const struct verify_statement verify_statements[];
 extern const size_t verify_statement_count;
 
+/* Those about holds. */
+extern const struct verify_statement verify_hold_statements[];
+extern const size_t verify_hold_statement_count;
+
 /* Those whose $1 to $7 are the columns of struct verify_moved. */
 extern const struct verify_statement verify_moved_statements[];
 extern const size_t verify_moved_statement_count;
