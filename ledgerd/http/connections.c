@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "ledgerd/base/clock.h"
 #include "ledgerd/http/reply.h"
 
 enum {
@@ -72,13 +73,9 @@ static void look_at(struct connection *connection)
 
 static struct timespec next_tick(const struct connections *connections)
 {
-    struct timespec at;
+    int64_t at_us = clock_monotonic_us() + connections->tick_us;
 
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    int64_t nanoseconds = at.tv_nsec + connections->tick_us * 1000;
-    at.tv_sec += nanoseconds / 1000000000;
-    at.tv_nsec = nanoseconds % 1000000000;
-    return at;
+    return (struct timespec){.tv_sec = at_us / 1000000, .tv_nsec = at_us % 1000000 * 1000};
 }
 
 static void *watch(void *argument)
