@@ -211,6 +211,9 @@ void store_set_patience(struct store *store, int64_t patience_us)
 {
     struct error ignored; /* a connection that fails here fails the next statement as well */
 
+    if (store->patience_us == patience_us) {
+        return;
+    }
     store->patience_us = patience_us;
     if (store_is_connected(store)) {
         put_on_patience(store, &ignored);

@@ -35,7 +35,8 @@ struct store *store_open_patient(const char *conninfo, enum store_role role, int
  * statement, a piece of a COPY, a commit, a reconnect. Past it the connection is given up, as a
  * broken one: ERROR_UNAVAILABLE, "the database did not answer within N s". The server lets go of a
  * lock that is waited for somewhat earlier, and of a statement whose connection was given up within
- * a second. Finding a host's address is left to the system's own limits. */
+ * a second. Finding a host's address is left to the system's own limits. A change costs a trip to
+ * the server. */
 void store_set_patience(struct store *store, int64_t patience_us);
 
 /* While *alarm is true (NULL: never), no wait is longer than STORE_ALARM_US, whatever the patience,
