@@ -221,6 +221,20 @@ class RefundTest(unittest.TestCase):
         lt.report_json(["monthly", "2027-06"], db=db, now=tokyo("2027-06-12"))
         clean(self, db, tokyo("2027-06-12"))
 
+    def test_a_service_does_not_refund_what_it_never_earned(self):
+        db = site.new_book("refund")
+        act(db, "grant", "h1", "100", now=NOW)
+        record = {"source": "gateway:g", "id": "t1", "project": "h1", "class": "llm", "user": "u",
+                  "start": tokyo("2027-06-10"), "end": tokyo("2027-06-10"), "state": "final", "outcome": "completed",
+                  "meters": {"input_tokens": "100000000"}}
+        site.import_records(db, [record], now=tokyo("2027-06-11"))
+        self.assertEqual("3.750000", account(db, "spent/hpci"))
+        act(db, "project", "add", "svc", "--service", "gateway:g/llm", now=tokyo("2027-06-12"))
+        act(db, "refund", "gateway:g", "t1", now=tokyo("2027-06-13"))
+        self.assertEqual(("0.000000", "100.000000"), (account(db, "spent/hpci"), account(db, "project/h1")))
+        self.assertEqual("0.000000", act(db, "balance", "svc", now=tokyo("2027-06-13"))["posted"])
+        clean(self, db, tokyo("2027-06-13"))
+
 
 class AutomaticRefundTest(unittest.TestCase):
     def book(self, **changes):
