@@ -107,20 +107,26 @@ static int find_share(const struct engine_view *view, struct answer_question *qu
     return 0;
 }
 
+int check_price(const struct catalog *catalog, const struct conf *conf,
+                const struct check_request *request, struct instant now, struct points *price,
+                struct error *err)
+{
+    if (request->has_points) {
+        *price = request->points;
+        return 0;
+    }
+    request->shape->klass = catalog_resolve_class(conf, request->shape->source,
+                                                  request->shape->klass);
+    return rate_shape(catalog, request, now, price, err);
+}
+
 static void find_price(const struct catalog *catalog, const struct conf *conf,
                        const struct check_request *request, struct check_result *result)
 {
     struct answer_question *question = &result->question;
     struct error why = {0};
 
-    if (request->has_points) {
-        question->requested = request->points;
-        question->rated = true;
-        return;
-    }
-    request->shape->klass = catalog_resolve_class(conf, request->shape->source,
-                                                  request->shape->klass);
-    if (rate_shape(catalog, request, question->now, &question->requested, &why) == 0) {
+    if (check_price(catalog, conf, request, question->now, &question->requested, &why) == 0) {
         question->rated = true;
         return;
     }

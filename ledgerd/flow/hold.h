@@ -97,11 +97,11 @@ void hold_desk_destroy(struct hold_desk *desk); /* accepts NULL */
 int64_t hold_desk_transaction(const struct hold_desk *desk);
 
 /* What the share caps are judged by, and a catalog that is likely to be the book's own; borrowed
- * during the next hold_place. Without it (all NULL) both are read from the book. */
+ * during the next hold_place. What is NULL is read from the book. */
 struct hold_knowledge {
     const struct catalog *catalog;
     size_t share_count;
-    const struct store_share_total *shares; /* with held, see store_position.h */
+    const struct store_share_total *shares; /* held is what is held at now */
 };
 
 /* Decide the requests in order, in one transaction, durable when this returns 0: outcomes[count],
