@@ -14,9 +14,11 @@
 #include "ledgerd/flow/engine_notes.h"
 #include "ledgerd/flow/engine_view.h"
 #include "ledgerd/flow/limit.h"
+#include "ledgerd/store/store_gauges.h"
 
 enum {
     ENGINE_RETRY_US = 500 * 1000,        /* pause after a failed look, before the next */
+    GAUGES_US = 5 * 1000 * 1000,         /* between sums over all holds */
     FIRST_PATIENCE_US = 5 * 1000 * 1000, /* the whole book is read */
     /* While the database is away: a slow one is not given up again and again just before it
      * answers, and one that wakes up answers what it was asked before. */
@@ -42,6 +44,7 @@ struct engine {
     struct store *store;
     struct engine_view_owner *owner;
     int64_t mark;
+    int64_t gauges_read_us; /* by the monotonic clock */
     bool failing;
 
     pthread_t thread;
@@ -50,6 +53,7 @@ struct engine {
     pthread_cond_t condition;
     atomic_bool stop; /* the store's alarm as well */
     bool wake;
+    struct store_gauges gauges;
     struct engine_watcher watchers[ENGINE_WATCHES_MAX];
 };
 
@@ -211,6 +215,24 @@ static int refresh(struct engine *engine, struct error *err)
     return result;
 }
 
+static int read_gauges(struct engine *engine, struct error *err)
+{
+    int64_t now_us = clock_monotonic_us();
+    struct store_gauges gauges;
+
+    if (engine->gauges_read_us != 0 && now_us - engine->gauges_read_us < GAUGES_US) {
+        return 0;
+    }
+    if (store_read_gauges(engine->store, clock_now(), &gauges, err) != 0) {
+        return -1;
+    }
+    engine->gauges_read_us = now_us;
+    pthread_mutex_lock(&engine->mutex);
+    engine->gauges = gauges;
+    pthread_mutex_unlock(&engine->mutex);
+    return 0;
+}
+
 /* Sleep until it is time to look again; false when the engine stops. */
 static bool refresher_sleep(struct engine *engine, int64_t pause_us)
 {
@@ -279,6 +301,9 @@ static void *refresher_run(void *argument)
         }
         if (result == 0) {
             result = refresh(engine, &err);
+        }
+        if (result == 0) {
+            result = read_gauges(engine, &err);
         }
         note_outcome(engine, result, &err);
         pause_us = result == 0 ? ENGINE_REFRESH_US : ENGINE_RETRY_US;
@@ -440,4 +465,11 @@ struct engine_health engine_health(const struct engine *engine)
         .stale = age_us > engine->max_staleness_us,
         .away = engine_is_away(engine),
     };
+}
+
+void engine_gauges(struct engine *engine, struct store_gauges *gauges)
+{
+    pthread_mutex_lock(&engine->mutex);
+    *gauges = engine->gauges;
+    pthread_mutex_unlock(&engine->mutex);
 }

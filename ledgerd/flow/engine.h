@@ -111,4 +111,8 @@ struct engine_health {
 };
 struct engine_health engine_health(const struct engine *engine);
 
+/* Sums over holds, at most some seconds old. */
+struct store_gauges;
+void engine_gauges(struct engine *engine, struct store_gauges *gauges);
+
 #endif
