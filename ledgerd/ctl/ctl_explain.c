@@ -38,7 +38,7 @@ const struct verb explain_verbs[] = {
               NULL,
               {{"SOURCE", WORD_TEXT, false, false}, {"ID", WORD_TEXT, false, false}},
               NULL,
-              "a record from its source to the transfers: rule, card, arithmetic, months"},
+              "a record from its source to the transfers: rule, card, arithmetic, months, refunds"},
      .role = STORE_REPORT,
      .run = explain_run,
      .show = explain_show},

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledgerd/core/rate_refund.h"
 #include "ledgerd/flow/document.h"
 #include "ledgerd/flow/explain.h"
 #include "ledgerd/flow/record_json.h"
@@ -63,6 +64,19 @@ static json_t *parts_document(const struct rate_parts *parts)
                      document_points(parts->requested), "counts", document_points(parts->counts));
 }
 
+/* The row of the card's refund table for the record's outcome. */
+static void add_refund_rule(json_t *document, const struct ratecard *card, const char *outcome)
+{
+    const struct ratecard_refund *refund = ratecard_refund_for(card, outcome);
+
+    if (refund != NULL) {
+        json_object_set_new(document, "refund_rule",
+                            json_pack("{s:s, s:o, s:o}", "outcome", refund->outcome, "fraction",
+                                      decimal_document(refund->fraction), "max_seconds",
+                                      decimal_document(refund->max_seconds)));
+    }
+}
+
 static void add_rating(json_t *document, const struct explanation *explanation)
 {
     const struct explained_record *booked = explanation->booked;
@@ -83,6 +97,7 @@ static void add_rating(json_t *document, const struct explanation *explanation)
     if (explanation->has_parts) {
         json_object_set_new(document, "arithmetic", parts_document(&explanation->parts));
     }
+    add_refund_rule(document, card, booked->stored.record.outcome);
 }
 
 /* --- charges, months, grants --------------------------------------------------------------------
@@ -101,6 +116,34 @@ static json_t *charge_document(const struct explanation *explanation,
                      "rule", charge->rule, "transfer", (json_int_t)charge->transfer, "debit",
                      document_text(charge->debit), "credit", document_text(charge->credit),
                      "booked_at", document_instant(zone, charge->booked_at));
+}
+
+static json_t *refund_document(const struct explanation *explanation,
+                               const struct explained_refund *refund)
+{
+    const struct zone *zone = &explanation->catalog->zone;
+
+    return json_pack(
+        "{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}", "version", refund->version, "by",
+        refund->is_manual ? "hand" : "card", "month", document_month(refund->month), "last",
+        document_instant(zone, refund->last), "project", document_text(refund->project), "points",
+        document_points(refund->points), "grant",
+        refund->grant != 0 ? json_integer((json_int_t)refund->grant) : json_null(), "transfer",
+        (json_int_t)refund->transfer, "debit", document_text(refund->debit), "credit",
+        document_text(refund->credit), "booked_at", document_instant(zone, refund->booked_at));
+}
+
+/* All refunds; their sum is added to *total. */
+static json_t *refunds_document(const struct explanation *explanation, struct points *total)
+{
+    const struct explained_record *booked = explanation->booked;
+    json_t *refunds = json_array();
+
+    for (size_t i = 0; i < booked->refund_count; i++) {
+        points_add(*total, booked->refunds[i].points, total);
+        json_array_append_new(refunds, refund_document(explanation, &booked->refunds[i]));
+    }
+    return refunds;
 }
 
 static int compare_charge_months(const void *a, const void *b)
@@ -233,6 +276,7 @@ static void add_booked(json_t *document, const struct explanation *explanation)
     const char *hold = booked->stored.record.hold;
     struct points total = POINTS_ZERO;
     struct points list_total = POINTS_ZERO;
+    struct points refunded = POINTS_ZERO;
     json_t *charges = json_array();
 
     for (size_t i = 0; i < booked->charge_count; i++) {
@@ -249,6 +293,8 @@ static void add_booked(json_t *document, const struct explanation *explanation)
     json_object_set_new(document, "points", document_points(total));
     json_object_set_new(document, "list_points", document_points(list_total));
     json_object_set_new(document, "charges", charges);
+    json_object_set_new(document, "refunds", refunds_document(explanation, &refunded));
+    json_object_set_new(document, "refunded", document_points(refunded));
     json_object_set_new(document, "grants", drawn_document(explanation));
     json_object_set_new(document, "versions", versions_document(explanation));
 }
@@ -361,6 +407,17 @@ static void write_booked(struct strbuf *out, const json_t *document)
                                                  {"credit", "to", false},
                                                  {"booked_at", "booked", false},
                                                  {0}};
+    static const struct text_column refunds[] = {{"month", "month", false},
+                                                 {"version", "version", true},
+                                                 {"by", "by", false},
+                                                 {"project", "project", false},
+                                                 {"points", "points", true},
+                                                 {"grant", "to grant", true},
+                                                 {"transfer", "transfer", true},
+                                                 {"debit", "from", false},
+                                                 {"credit", "to", false},
+                                                 {"booked_at", "booked", false},
+                                                 {0}};
     static const struct text_column grants[] = {
         {"month", "month", false}, {"last", "paid as of", false}, {"grants", "grants", false}, {0}};
     static const struct text_column versions[] = {
@@ -374,10 +431,15 @@ static void write_booked(struct strbuf *out, const json_t *document)
     write_part(out, document, "card", "rate card");
     write_part(out, document, "rule", "rule");
     write_part(out, document, "arithmetic", "cost before rounding, in points");
+    write_part(out, document, "refund_rule", "refund by the card");
     write_heading(out, "months");
     text_table_write(json_object_get(document, "months"), months, 2, out);
     write_heading(out, "charges and their transfers");
     text_table_write(json_object_get(document, "charges"), charges, 2, out);
+    if (json_array_size(json_object_get(document, "refunds")) > 0) {
+        write_heading(out, "refunds and their transfers");
+        text_table_write(json_object_get(document, "refunds"), refunds, 2, out);
+    }
     write_heading(out, "paid by the first of these grants that has points left");
     text_table_write(json_object_get(document, "grants"), grants, 2, out);
     if (json_array_size(json_object_get(document, "versions")) > 1) {
@@ -388,11 +450,10 @@ static void write_booked(struct strbuf *out, const json_t *document)
 
 void explain_write_text(const struct explanation *explanation, struct strbuf *out)
 {
-    static const struct text_column head[] = {{"state", "state", false},
-                                              {"project", "project", false},
-                                              {"points", "points", false},
-                                              {"list_points", "list points", false},
-                                              {0}};
+    static const struct text_column head[] = {
+        {"state", "state", false},       {"project", "project", false},
+        {"points", "points", false},     {"list_points", "list points", false},
+        {"refunded", "refunded", false}, {0}};
     json_t *document = explanation_document(explanation);
 
     text_fields_write(document, head, out);

@@ -202,6 +202,16 @@ static const char refund_sql[] =
     "OR c.amount IS DISTINCT FROM CASE a.account_no WHEN t.credit_account THEN t.amount_micro "
     "WHEN t.debit_account THEN -t.amount_micro END ORDER BY transfer_id LIMIT 1";
 
+/* All bad rows first, then the first of them: asked for in order at once, the planner might look
+ * for the record of each refund on its own. */
+static const char refunded_sql[] =
+    "WITH bad AS MATERIALIZED (SELECT r.*, i.record_no IS NULL AS is_lost FROM ledger.refund r "
+    "LEFT JOIN ledger.record_identity i USING (record_no) WHERE i.source_no IS DISTINCT FROM "
+    "r.source_no OR r.version NOT BETWEEN 1 AND i.version) "
+    "SELECT format('refund %s of %s micro-points: record number %s, which it names, %s', "
+    "refund_no, points_micro, record_no, CASE WHEN is_lost THEN 'is not there' "
+    "ELSE 'has another source or no such version' END) FROM bad ORDER BY refund_no LIMIT 1";
+
 static const char limit_sql[] =
     "WITH charged AS (SELECT l.limit_no, ledger.limit_since(l.period, c.month, c.last_at, "
     "b.timezone, left(b.fiscal_year_start, 2)::integer) AS since, sum(c.points_micro) AS amount "
@@ -231,6 +241,7 @@ const struct verify_statement verify_statements[] = {
     {"expiries_match_transfers", "what expired of every grant is the sum of its transfers",
      expiry_sql},
     {"refunds_match_transfers", "every refund transfer is the sum of its refunds", refund_sql},
+    {"refunds_have_their_record", "every refund is of a record that is there", refunded_sql},
 };
 const size_t verify_statement_count = sizeof verify_statements / sizeof verify_statements[0];
 

@@ -1,5 +1,6 @@
 """Corrections: adjusted supply, transfers between projects, refunds; each a posting, none an update."""
 
+import json
 import os
 import sys
 import unittest
@@ -274,6 +275,33 @@ class AutomaticRefundTest(unittest.TestCase):
         self.assertEqual("4.000000", act(db, "refund", "slurm:x", "j2", now=later)["points"])
         refused(db, "refund", "slurm:x", "j1", now=later)
         clean(self, db, later)
+
+    def test_explain_lists_it_with_its_transfer_and_a_quote_foresees_it(self):
+        db = self.book()
+        later = tokyo("2027-06-20")
+        versions = [job(1, ("2027-06-05", "10:00:00"), 8, outcome="node_fail", seen=tokyo("2027-06-06")),
+                    job(1, ("2027-06-05", "10:00:00"), 8, outcome="requeued", seen=tokyo("2027-06-07"))]
+        quotes = lt.ctl_json(["rates", "quote", site.file_of("".join(json.dumps(v) + "\n" for v in versions) +
+                                                             json.dumps(job(2, ("2027-06-05", "10:00:00"), 8)))],
+                             db=db, now=later)
+        self.assertEqual(["4.000000", "2.000000", "0.000000"], [quote["refund"] for quote in quotes])
+        for version in versions:
+            site.import_records(db, [version], now=later)
+        act(db, "refund", "slurm:x", "j1", "--points", "1", now=later)
+        document = lt.ctl_json(["explain", "slurm:x", "j1"], db=db, now=later)
+        self.assertEqual([("4.000000", 1, "card"), ("-2.000000", 2, "card"), ("1.000000", 2, "hand")],
+                         [(r["points"], r["version"], r["by"]) for r in document["refunds"]])
+        self.assertEqual(("8.000000", "3.000000"), (document["points"], document["refunded"]))
+        self.assertEqual({"outcome": "requeued", "fraction": "0.5", "max_seconds": "14400"}, document["refund_rule"])
+        for refund in document["refunds"]:
+            back = refund["points"].startswith("-")
+            self.assertEqual(["project/h1", "spent/hpci"], sorted([refund["debit"], refund["credit"]]), refund)
+            self.assertEqual("project/h1", refund["debit" if back else "credit"], refund)
+            self.assertEqual([["refund", "2027-06-01"]], lt.query(
+                db, f"SELECT kind, month FROM ledger.transfer WHERE transfer_id = {refund['transfer']}"))
+        text = lt.ctl(["explain", "slurm:x", "j1"], db=db, now=later)
+        for words in ("refunds and their transfers", "-2.000000", "refund by the card", "14400"):
+            self.assertIn(words, text)
 
     def test_it_counts_in_the_months_of_the_charge(self):
         db = self.book()

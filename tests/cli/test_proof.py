@@ -224,6 +224,50 @@ class Tampering(unittest.TestCase):
         self.assertIn("transfer 99999999", failed["transfers_have_their_entry"])
 
 
+class Refunds(unittest.TestCase):
+    """What the card gives back by itself is computed again from the records."""
+
+    BOOKED = "(SELECT record_no FROM ledger.record_identity WHERE id = '5')"
+    OTHER = "(SELECT record_no FROM ledger.record_identity WHERE id = '2')"
+    COLUMNS = "version, is_manual, month, source_no, transfer_id, last_at, points_micro, project_id, class"
+    KINDS = (
+        ("less than is due", f"UPDATE ledger.refund SET points_micro = points_micro - 1 WHERE record_no = {BOOKED}",
+         "records_rate_the_same", "a refund of 3.999999 to h1 is booked, it comes to 4.000000"),
+        ("none", f"DELETE FROM ledger.refund WHERE record_no = {BOOKED}",
+         "records_rate_the_same", "a refund of 0.000000 to h1 is booked, it comes to 4.000000"),
+        ("to another project", f"UPDATE ledger.refund SET project_id = 'g1' WHERE record_no = {BOOKED}",
+         "records_rate_the_same", "a refund of 4.000000 to g1 is booked, it comes to 0.000000"),
+        ("to another time", f"UPDATE ledger.refund SET last_at = last_at - interval '1 second' WHERE record_no = {BOOKED}",
+         "records_rate_the_same", "a refund of 4.000000 to h1 is booked, it comes to 0.000000"),
+        ("for work that did not fail", f"INSERT INTO ledger.refund (record_no, {COLUMNS}) SELECT {OTHER}, {COLUMNS}"
+                                       f" FROM ledger.refund WHERE record_no = {BOOKED}",
+         "records_rate_the_same", "record 2 of slurm:x: a refund of 4.000000 to h1"),
+        ("for nothing", f"UPDATE ledger.refund SET record_no = 4711 WHERE record_no = {BOOKED}",
+         "refunds_have_their_record", "record number 4711, which it names, is not there"),
+        ("of a version that never was", f"UPDATE ledger.refund SET version = 7 WHERE record_no = {BOOKED}",
+         "refunds_have_their_record", "no such version"),
+    )
+
+    def test_each_damage_is_found_by_its_check(self):
+        db = lt.create_db("proof")
+        lt.ctl(["policy", "apply", site.file_of(site.policy())], db=db, now=NOW)
+        refunds = {"node_fail": {"fraction": "1", "max_seconds": 14400}}
+        lt.ctl(["rates", "apply", site.file_of(site.card(refund=refunds))], db=db, now=NOW)
+        for project in ("h1", "g1"):
+            lt.ctl(["project", "add", project, "--share", "hpci"], db=db, now=NOW)
+        site.import_records(db, [record(n, **({"outcome": "node_fail"} if n == 5 else {})) for n in (2, 5)])
+        verify(db)
+        lt.psql(db, "CREATE TABLE public.aside AS TABLE ledger.refund")
+        for name, sql, check, says in self.KINDS:
+            with self.subTest(name):
+                damage(db, sql)
+                _, failed = verify(db, expect=5)
+                self.assertIn(says, failed[check])
+                damage(db, "DELETE FROM ledger.refund; INSERT INTO ledger.refund OVERRIDING SYSTEM VALUE"
+                           " TABLE public.aside")
+        verify(db)
+
+
 class Sealer(unittest.TestCase):
     def test_ledgerd_seals_within_a_second(self):
         db = site.new_book("proof")
