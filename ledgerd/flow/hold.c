@@ -9,7 +9,7 @@
 #include "ledgerd/flow/hold_placing.h"
 #include "ledgerd/flow/share_totals.h"
 
-enum { PLACE_ATTEMPTS_MAX = 5 }; /* at a group that others' commits keep getting in the way of */
+enum { PLACE_ATTEMPTS_MAX = 20 }; /* at a group that others' commits keep getting in the way of */
 
 static int no_memory(struct error *err)
 {
@@ -62,62 +62,6 @@ static void placing_restart(struct placing *placing)
     }
 }
 
-/* --- keys ------------------------------------------------------------------------------------- */
-
-static int answer_known(struct asked *asked, const struct hold_row *row, struct instant now,
-                        struct error *err)
-{
-    struct hold_outcome *outcome = asked->outcome;
-    bool is_same = memcmp(row->request, asked->body, sizeof asked->body) == 0;
-
-    asked->is_known = true;
-    outcome->fate = is_same ? HOLD_REPEATED : HOLD_KEY_DIFFERS;
-    hold_info_fill(row, now, &outcome->hold);
-    if (is_same) {
-        strbuf_add_string(&outcome->decision, row->decision);
-    }
-    return outcome->decision.failed ? no_memory(err) : 0;
-}
-
-static int match_known(struct placing *placing, const struct hold_rows *rows, struct error *err)
-{
-    for (size_t i = 0; i < placing->count; i++) {
-        struct asked *asked = &placing->asked[i];
-
-        for (size_t r = 0; *asked->request->key != '\0' && r < rows->count; r++) {
-            if (memcmp(rows->rows[r].key_hash, asked->key, sizeof asked->key) == 0 &&
-                answer_known(asked, &rows->rows[r], placing->now, err) != 0) {
-                return -1;
-            }
-        }
-    }
-    return 0;
-}
-
-static int find_known(struct placing *placing, struct store *store, struct error *err)
-{
-    unsigned char keys[HOLD_GROUP_MAX][STORE_HASH_BYTES];
-    struct hold_rows rows;
-    size_t count = 0;
-    int result;
-
-    for (size_t i = 0; i < placing->count; i++) {
-        if (*placing->asked[i].request->key != '\0') {
-            memcpy(keys[count++], placing->asked[i].key, STORE_HASH_BYTES);
-        }
-    }
-    if (count == 0) {
-        return 0;
-    }
-    if (store_find_holds(store, NULL, 0, (const unsigned char (*)[STORE_HASH_BYTES])keys, count,
-                         &rows, err) != 0) {
-        return -1;
-    }
-    result = match_known(placing, &rows, err);
-    store_hold_rows_release(&rows);
-    return result;
-}
-
 /* --- projects --------------------------------------------------------------------------------- */
 
 static const struct catalog_project *resolve(const struct placing *placing,
@@ -125,10 +69,9 @@ static const struct catalog_project *resolve(const struct placing *placing,
 {
     const struct check_request *check = &asked->request->check;
 
-    return check->has_shape
-               ? catalog_resolve_project(placing->catalog, placing->desk->conf,
-                                         check->shape->source, check->project)
-               : catalog_project(placing->catalog, check->project);
+    return check->has_shape ? catalog_resolve_project(placing->catalog, placing->desk->conf,
+                                                      check->shape->source, check->project)
+                            : catalog_project(placing->catalog, check->project);
 }
 
 static int compare_places(const void *a, const void *b)
@@ -150,7 +93,7 @@ static int add_places(struct placing *placing, struct error *err)
     for (size_t i = 0; i < placing->count; i++) {
         const struct catalog_project *project = resolve(placing, &placing->asked[i]);
 
-        if (project != NULL && !placing->asked[i].is_known) {
+        if (project != NULL) {
             struct place *place = &placing->places[placing->place_count];
 
             *place = (struct place){.name = strdup(project->id)};
@@ -212,6 +155,64 @@ static int lock_places(struct placing *placing, struct store *store, struct erro
         placing->places[i].position = positions[i];
     }
     return 0;
+}
+
+/* --- keys ------------------------------------------------------------------------------------- */
+
+static int answer_known(struct asked *asked, const struct hold_row *row, struct instant now,
+                        struct error *err)
+{
+    struct hold_outcome *outcome = asked->outcome;
+    bool is_same = memcmp(row->request, asked->body, sizeof asked->body) == 0;
+
+    asked->is_known = true;
+    outcome->fate = is_same ? HOLD_REPEATED : HOLD_KEY_DIFFERS;
+    hold_info_fill(row, now, &outcome->hold);
+    if (is_same) {
+        strbuf_add_string(&outcome->decision, row->decision);
+    }
+    return outcome->decision.failed ? no_memory(err) : 0;
+}
+
+static int match_known(struct placing *placing, const struct hold_rows *rows, struct error *err)
+{
+    for (size_t i = 0; i < placing->count; i++) {
+        struct asked *asked = &placing->asked[i];
+
+        for (size_t r = 0; *asked->request->key != '\0' && r < rows->count; r++) {
+            if (memcmp(rows->rows[r].key_hash, asked->key, sizeof asked->key) == 0 &&
+                answer_known(asked, &rows->rows[r], placing->now, err) != 0) {
+                return -1;
+            }
+        }
+    }
+    return 0;
+}
+
+/* With the positions locked, so that who sends the same request at the same time has either
+ * committed or waits. */
+static int find_known(struct placing *placing, struct store *store, struct error *err)
+{
+    unsigned char keys[HOLD_GROUP_MAX][STORE_HASH_BYTES];
+    struct hold_rows rows;
+    size_t count = 0;
+    int result;
+
+    for (size_t i = 0; i < placing->count; i++) {
+        if (*placing->asked[i].request->key != '\0') {
+            memcpy(keys[count++], placing->asked[i].key, STORE_HASH_BYTES);
+        }
+    }
+    if (count == 0) {
+        return 0;
+    }
+    if (store_find_holds(store, NULL, 0, (const unsigned char(*)[STORE_HASH_BYTES])keys, count,
+                         &rows, err) != 0) {
+        return -1;
+    }
+    result = match_known(placing, &rows, err);
+    store_hold_rows_release(&rows);
+    return result;
 }
 
 /* --- what belongs to the positions ------------------------------------------------------------ */
@@ -278,8 +279,8 @@ static int take_catalog(struct placing *placing, struct store *store, struct err
         asked->place = find_place(placing, project->id);
         if (asked->place == NULL) {
             placing->is_again = true;
-            return error_set(err, ERROR_UNAVAILABLE,
-                             "what project %s means has changed: try again", project->id);
+            return error_set(err, ERROR_UNAVAILABLE, "what project %s means has changed: try again",
+                             project->id);
         }
         asked->place->project = project;
     }
@@ -430,18 +431,18 @@ static int place_group(struct store *store, void *context, struct error *err)
 
     placing_restart(placing);
     placing->desk->transaction = 0;
-    return find_known(placing, store, err) != 0 || lock_places(placing, store, err) != 0 ||
+    return lock_places(placing, store, err) != 0 || find_known(placing, store, err) != 0 ||
                    look_at_places(placing, store, err) != 0 ||
-                   read_limits(placing, store, err) != 0 ||
-                   take_shares(placing, store, err) != 0 || decide_all(placing, store, err) != 0
+                   read_limits(placing, store, err) != 0 || take_shares(placing, store, err) != 0 ||
+                   decide_all(placing, store, err) != 0
                ? -1
                : write_group(placing, store, err);
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
-static int placing_begin(struct placing *placing, const struct hold_request *requests,
-                         size_t count, struct hold_outcome *outcomes, struct error *err)
+static int placing_begin(struct placing *placing, const struct hold_request *requests, size_t count,
+                         struct hold_outcome *outcomes, struct error *err)
 {
     for (size_t i = 0; i < count; i++) {
         struct asked *asked = &placing->asked[placing->count++];

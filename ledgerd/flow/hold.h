@@ -5,7 +5,7 @@
  * processes, nobody can spend a point twice.  A hold counts until it is settled, released or past
  * its deadline.  Every process works through a desk of its own, which remembers what it has read.
  *
- *      requests -> keys known? -> lock positions -> decide each -> insert, move positions -> commit
+ *      requests -> lock positions -> keys known? -> decide each -> insert, move positions -> commit
  */
 #ifndef LEDGERD_FLOW_HOLD_H
 #define LEDGERD_FLOW_HOLD_H
