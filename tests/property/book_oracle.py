@@ -54,6 +54,10 @@ class Book:
         known = [p for p in self.policies if p.begin <= t]
         return max(known, key=lambda p: p.begin) if known else None
 
+    def policy_for_acts(self):
+        """The policy in force now; before the first one begins, that one."""
+        return self.policy_at(self.now) or min(self.policies, key=lambda p: p.begin, default=None)
+
     # --- time -------------------------------------------------------------------------------------
 
     def advance(self, now):
@@ -151,7 +155,7 @@ class Book:
             return refused("unknown_supply")
         year, split_by, _ = self.supply[supply]
         parts = split_by.split(micro)
-        policy = self.policy_at(self.now)
+        policy = self.policy_for_acts()
         for share, part in parts.items():
             pool = self.pool(share, year)
             left = pool.left(policy.factor(share), part)
@@ -181,7 +185,9 @@ class Book:
     def project_add(self, name, share=None, services=()):
         known = self.projects.get(name)
         if known is None and share is not None:
-            current = self.policy_at(self.now)
+            current = self.policy_for_acts()
+            if current is None:
+                return refused("no_policy")
             if not any(share in dict(p.fractions) for p in self.policies if p.begin >= current.begin):
                 return refused("unknown_share")
         if known is not None:
@@ -298,7 +304,7 @@ class Book:
         return Said(0, repeated=False), grant
 
     def loan_refused(self, project, micro, year, lender):
-        policy = self.policy_at(self.now)
+        policy = self.policy_for_acts()
         pool = self.pool(project.share, year)
         lent = 0
         if lender is not None:
@@ -421,7 +427,7 @@ class Book:
 
     def move_supply(self, giver, receiver, year, micro):
         """Supply and grants go over together; no pool may get any further over its factor by it."""
-        policy = self.policy_at(self.now)
+        policy = self.policy_for_acts()
         for share, moved in ((giver, -micro), (receiver, micro)):
             pool = self.pool(share, year)
             after = pool.left(policy.factor(share), moved) - moved
@@ -459,7 +465,7 @@ class Book:
         """Charge and card's refund of the record, month by month."""
         policy = self.policy_at(rated.start)
         last = rated.end - (rated.end > rated.start)
-        cuts = rating.slice_months(rated, policy.month_rule, self.calendar.zone)
+        cuts = rating.slice_months(rated, policy.month_rule if policy else "split", self.calendar.zone)
         charged, returned, before = [], [], (0, 0)
         sink = self.sink(document["source"], document["class"], name)
         for month, due in cuts:
@@ -641,6 +647,16 @@ class Book:
             return min(active, key=lambda g: (g.end, g.number))
         return min(future, key=lambda g: (g.begin, g.number)) if future else None
 
+    def months(self):
+        """What was charged and what came back with the charge, by project, class and month."""
+        sums = {}
+        for record in self.records.values():
+            for parts, place in ((record.slices, 0), (record.returned, 1)):
+                for part in parts:
+                    key = part.project, part.klass, f"{part.month[0]}-{part.month[1]:02}-01"
+                    sums.setdefault(key, [0, 0])[place] += part.micro
+        return {key: tuple(both) for key, both in sums.items() if any(both)}
+
     # --- questions --------------------------------------------------------------------------------
 
     def balance(self, name):
@@ -691,7 +707,7 @@ class Book:
             return "project_closed", set()
         if project.is_service:
             return None, set()
-        if policy.needs_members and user not in project.members:
+        if policy is not None and policy.needs_members and user not in project.members:
             return "not_a_member", set()
         found = []
         if not any(g.state(self.now) == ACTIVE for g in project.purse.grants) and project.overdraft == 0:

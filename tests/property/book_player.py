@@ -23,6 +23,12 @@ ACCOUNTS = """
             UNION ALL SELECT debit_account, -amount_micro FROM ledger.transfer) x USING (account_no)
      GROUP BY 1"""
 
+MONTHS = """
+    SELECT project_id, class, month::text, sum(charged)::bigint, sum(returned)::bigint
+      FROM (SELECT project_id, class, month, points_micro AS charged, 0 AS returned FROM ledger.charge
+            UNION ALL SELECT project_id, class, month, 0, points_micro FROM ledger.refund WHERE NOT is_manual) x
+     GROUP BY 1, 2, 3 HAVING sum(charged) <> 0 OR sum(returned) <> 0"""
+
 
 class Difference(Exception):
     """The book and the oracle do not agree."""
@@ -355,6 +361,14 @@ class Player:
                          if given.get(n, 0) != wanted.get(n, 0)}
             raise Difference(f"accounts (book, oracle): {different}")
 
+    def compare_months(self):
+        given = {tuple(row[:3]): (int(row[3]), int(row[4])) for row in lt.query(self.db, MONTHS)}
+        wanted = self.book.months()
+        if given != wanted:
+            different = {key: (given.get(key), wanted.get(key)) for key in {*given, *wanted}
+                         if given.get(key) != wanted.get(key)}
+            raise Difference(f"months (book, oracle): {different}")
+
     def compare_all(self):
         for name in self.book.projects:
             self.compare_balance(name)
@@ -363,6 +377,7 @@ class Player:
         self.book.advance(instant(self.now))
         self.compare_quarantine()
         self.compare_accounts()
+        self.compare_months()
 
     def verify(self):
         answer = self.call("verify")
