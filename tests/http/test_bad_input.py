@@ -159,7 +159,7 @@ class BadInput(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.db = make_book("badinput")
-        cls.ledgerd = lt.start_ledgerd(cls.db, now=NOW)
+        cls.ledgerd = lt.start_ledgerd(cls.db, now=NOW, conf=f"[http]\nidle_timeout = {max(3, round(lt.SLOWDOWN))}s\n")
         cls.ledgerd.post_json("/v1/usage", dict(RECORD, id="booked"))
         refused = cls.ledgerd.get_json("/v1/check?project=hp1&points=999999")["decision_id"]
         cls.names = {"refused": refused}
