@@ -270,6 +270,31 @@ static json_t *versions_document(const struct explanation *explanation)
     return versions;
 }
 
+static json_t *document_hold(int64_t number)
+{
+    return json_sprintf("h_%lld", (long long)number);
+}
+
+static json_t *holds_document(const struct explanation *explanation)
+{
+    const struct zone *zone = &explanation->catalog->zone;
+    json_t *holds = json_array();
+
+    for (size_t i = 0; i < explanation->holds.count; i++) {
+        const struct explained_hold *hold = &explanation->holds.holds[i];
+
+        json_array_append_new(
+            holds,
+            json_pack("{s:o, s:o, s:s, s:o, s:s, s:o, s:b, s:o, s:o}", "hold",
+                      document_hold(hold->hold), "key",
+                      *hold->key != '\0' ? document_text(hold->key) : json_null(), "state",
+                      hold->state, "points", document_points(hold->points), "event", hold->kind,
+                      "at", document_instant(zone, hold->at), "ended_part", hold->is_end, "charged",
+                      document_points(hold->charged), "freed", document_points(hold->freed)));
+    }
+    return holds;
+}
+
 static void add_booked(json_t *document, const struct explanation *explanation)
 {
     const struct explained_record *booked = explanation->booked;
@@ -286,6 +311,7 @@ static void add_booked(json_t *document, const struct explanation *explanation)
     json_object_set_new(document, "content", json_string(booked->content));
     json_object_set_new(document, "version", json_integer(booked->stored.version));
     json_object_set_new(document, "hold", *hold != '\0' ? document_text(hold) : json_null());
+    json_object_set_new(document, "holds", holds_document(explanation));
     if (booked->charge_count > 0) {
         add_rating(document, explanation);
     }
@@ -305,11 +331,12 @@ static json_t *accrual_document(const struct explanation *explanation)
     const struct zone *zone = &explanation->catalog->zone;
 
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:i, s:o}", "project", document_text(accrual->project), "start",
-        document_instant(zone, accrual->start), "end", document_instant(zone, accrual->end),
-        "points", document_points(accrual->points), "list_points",
-        document_points(accrual->list_points), "card", accrual->card_no, "record",
-        json_loads(accrual->record, 0, NULL));
+        "{s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o}", "project", document_text(accrual->project),
+        "start", document_instant(zone, accrual->start), "end",
+        document_instant(zone, accrual->end), "points", document_points(accrual->points),
+        "list_points", document_points(accrual->list_points), "card", accrual->card_no, "hold",
+        explanation->hold != 0 ? document_hold(explanation->hold) : json_null(), "covered",
+        document_points(explanation->covered), "record", json_loads(accrual->record, 0, NULL));
 }
 
 static json_t *quarantine_document(const struct explanation *explanation)
@@ -395,6 +422,20 @@ static void write_part(struct strbuf *out, const json_t *document, const char *n
     }
 }
 
+static void write_holds(struct strbuf *out, const json_t *document)
+{
+    static const struct text_column columns[] = {
+        {"hold", "hold", false},        {"state", "state", false},    {"points", "points", true},
+        {"event", "by", false},         {"charged", "charged", true}, {"freed", "freed", true},
+        {"ended_part", "ended", false}, {"at", "at", false},          {0}};
+    const json_t *holds = json_object_get(document, "holds");
+
+    if (json_array_size(holds) > 0) {
+        write_heading(out, "holds that it ended or made smaller");
+        text_table_write(holds, columns, 2, out);
+    }
+}
+
 static void write_booked(struct strbuf *out, const json_t *document)
 {
     static const struct text_column charges[] = {{"month", "month", false},
@@ -440,6 +481,7 @@ static void write_booked(struct strbuf *out, const json_t *document)
         write_heading(out, "refunds and their transfers");
         text_table_write(json_object_get(document, "refunds"), refunds, 2, out);
     }
+    write_holds(out, document);
     write_heading(out, "paid by the first of these grants that has points left");
     text_table_write(json_object_get(document, "grants"), grants, 2, out);
     if (json_array_size(json_object_get(document, "versions")) > 1) {

@@ -303,6 +303,24 @@ class AutomaticRefundTest(unittest.TestCase):
         for words in ("refunds and their transfers", "-2.000000", "refund by the card", "14400"):
             self.assertIn(words, text)
 
+    def test_a_transfer_is_followed_back_to_its_records(self):
+        db = self.book()
+        later = tokyo("2027-06-20")
+        site.import_records(db, [job(1, ("2027-06-05", "10:00:00"), 8, outcome="node_fail"),
+                                 job(2, ("2027-06-05", "10:00:00"), 3)], now=later)
+        record = lt.ctl_json(["explain", "slurm:x", "j1"], db=db, now=later)
+        charge, refund = record["charges"][0]["transfer"], record["refunds"][0]["transfer"]
+        document = lt.ctl_json(["explain", "transfer", str(charge)], db=db, now=later)
+        self.assertEqual(("charge", "project/h1", "spent/hpci", "11.000000", "slurm:x", 2), tuple(
+            document[name] for name in ("kind", "debit", "credit", "points", "source", "charges")))
+        self.assertEqual([("slurm:x", "j1", "8.000000"), ("slurm:x", "j2", "3.000000")],
+                         [(r["source"], r["id"], r["points"]) for r in document["records"]])
+        document = lt.ctl_json(["explain", "transfer", str(refund)], db=db, now=later)
+        self.assertEqual(("refund", ["j1"]), (document["kind"], [r["id"] for r in document["records"]]))
+        self.assertIn("records that it stands for", lt.ctl(["explain", "transfer", str(charge)], db=db, now=later))
+        self.assertIn("no transfer number 999", refused(db, "explain", "transfer", "999", now=later))
+        refused(db, "explain", "transfer", "x", now=later, expect=2)
+
     def test_it_counts_in_the_months_of_the_charge(self):
         db = self.book()
         record = {**job(1, ("2027-06-30", "10:00:00"), 1, outcome="node_fail"),
