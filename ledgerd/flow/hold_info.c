@@ -47,7 +47,8 @@ void hold_info_fill(const struct hold_row *row, struct instant now, struct hold_
     snprintf(hold->ref_id, sizeof hold->ref_id, "%s", row->ref_id);
     if (hold->state == HOLD_OPEN) {
         hold->held = row->held;
-    } else if (!instant_is_set(hold->ended_at)) {
-        hold->ended_at = hold->expires_at; /* noted or not, this is when it ended */
+    }
+    if (hold->state == HOLD_EXPIRED) {
+        hold->ended_at = hold->expires_at; /* whenever that was noted */
     }
 }

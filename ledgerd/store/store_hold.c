@@ -25,9 +25,6 @@ static const char LAPSED_SQL[] =
     "WHERE state = 'open' AND expires_at <= $1 AND ($2::text IS NULL OR project_id = $2) "
     "GROUP BY 1, 2 HAVING sum(held_micro) > 0 ORDER BY 1, 2";
 
-static const char DECISION_SQL[] = "SELECT decision FROM ledger.hold WHERE hold_no = $1 UNION ALL "
-                                   "SELECT decision FROM ledger.hold_refusal WHERE hold_no = $1";
-
 /* Append a column's text, and leave where it stands in *text. */
 static char *keep_text(char *end, const struct rows *rows, size_t row, int column,
                        const char **text)
@@ -206,18 +203,35 @@ struct points store_lapsed_of(const struct lapsed_rows *lapsed, const char *proj
     return sum;
 }
 
-int store_find_decision(struct store *store, int64_t number, char **decision, struct error *err)
+/* The first row's text; NULL if there is none. */
+static int find_text(struct store *store, const char *sql, int64_t number, char **text,
+                     struct error *err)
 {
     struct query query;
     struct rows rows;
 
-    query_init(&query, DECISION_SQL);
+    query_init(&query, sql);
     query_i64(&query, number);
     if (query_run(store, &query, &rows, NULL, err) != 0) {
         return -1;
     }
     bool is_found = rows_count(&rows) > 0;
-    *decision = is_found ? rows_copy(&rows, 0, 0) : NULL;
+    *text = is_found ? rows_copy(&rows, 0, 0) : NULL;
     rows_release(&rows);
-    return is_found && *decision == NULL ? error_set(err, ERROR_INTERNAL, "out of memory") : 0;
+    return is_found && *text == NULL ? error_set(err, ERROR_INTERNAL, "out of memory") : 0;
+}
+
+int store_find_release(struct store *store, int64_t number, char **result, struct error *err)
+{
+    return find_text(store,
+                     "SELECT result FROM ledger.hold_event WHERE hold_no = $1 AND kind = 'release'",
+                     number, result, err);
+}
+
+int store_find_decision(struct store *store, int64_t number, char **decision, struct error *err)
+{
+    return find_text(store,
+                     "SELECT decision FROM ledger.hold WHERE hold_no = $1 UNION ALL "
+                     "SELECT decision FROM ledger.hold_refusal WHERE hold_no = $1",
+                     number, decision, err);
 }

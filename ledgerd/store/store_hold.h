@@ -78,6 +78,9 @@ void store_lapsed_release(struct lapsed_rows *lapsed);
 struct points store_lapsed_of(const struct lapsed_rows *lapsed, const char *project,
                               const char *user);
 
+/* What was answered when the hold was released; *result (free it) is NULL if it was not. */
+int store_find_release(struct store *store, int64_t number, char **result, struct error *err);
+
 /* The decision that made or refused a hold, by its number; *decision (free it) is NULL if there is
  * none. */
 int store_find_decision(struct store *store, int64_t number, char **decision, struct error *err);

@@ -10,6 +10,7 @@
 
 #include "ledgerd/flow/balance_read.h"
 #include "ledgerd/flow/hold.h"
+#include "ledgerd/flow/hold_end.h"
 #include "ledgerd/flow/ingest.h"
 #include "ledgerd/flow/limit.h"
 #include "ledgerd/flow/project.h"
@@ -531,6 +532,168 @@ static void a_hold_past_its_deadline_is_ignored_by_every_reader_at_once(void **s
     assert_int_equal(held_now(f, "hp1", after), 100);
 }
 
+/* --- found, released, extended ---------------------------------------------------------------- */
+
+static struct hold_info find(struct fixture *f, const char *name, const char *now)
+{
+    struct hold_info hold = {0};
+    struct error err = {0};
+
+    if (hold_find(f->book.store, name, book_time(now), &hold, &err) != 0) {
+        fail_msg("%s", err.text);
+    }
+    return hold;
+}
+
+static struct hold_end_result release(struct fixture *f, const char *name, const char *now)
+{
+    struct hold_end_result result = {0};
+    struct error err = {0};
+
+    if (hold_release(f->book.store, name, book_time(now), &result, &err) != 0) {
+        fail_msg("%s", err.text);
+    }
+    return result;
+}
+
+static void assert_refused(int result, const struct error *err, const char *reason)
+{
+    assert_int_equal(result, -1);
+    assert_int_equal(err->code, ERROR_REFUSED);
+    assert_string_equal(err->reason, reason);
+}
+
+static void a_hold_is_found_by_its_id_and_by_its_key(void **state)
+{
+    struct fixture *f = *state;
+    struct hold_request request = ask("job 1", "hp1", "u1", "7");
+    struct hold_info hold;
+    struct error err = {0};
+
+    request.ref_kind = "slurm";
+    request.ref_id = "4711";
+    place_one(f, NOW, request, "made");
+    hold = find(f, "key:job 1", NOW);
+    hold = find(f, hold.id, "2027-06-10T12:15:00+09:00");
+    assert_string_equal(hold.key, "job 1");
+    assert_string_equal(hold.project, "hp1");
+    assert_string_equal(hold.user, "u1");
+    assert_string_equal(hold.ref_kind, "slurm");
+    assert_string_equal(hold.ref_id, "4711");
+    assert_int_equal(hold.points.micro, 7 * POINTS_MICRO);
+    assert_int_equal(hold.held.micro, 0);
+    assert_int_equal(hold.state, HOLD_EXPIRED);
+    assert_int_equal(hold.ended_at.us, hold.expires_at.us);
+    static const char *const none[] = {"h_1",       "h_0",  "h_",  "job 1",
+                                       "key:job 2", "key:", "",    "h_9999999999999999999",
+                                       "h_-1",      "h_01", "h_1 "};
+    for (size_t i = 0; i < COUNT(none); i++) {
+        assert_refused(hold_find(f->book.store, none[i], book_time(NOW), &hold, &err), &err,
+                       "unknown_hold");
+    }
+}
+
+static void open_holds_are_listed_page_by_page(void **state)
+{
+    struct fixture *f = *state;
+    struct hold_request requests[5];
+    struct hold_infos infos;
+    struct error err = {0};
+    int64_t after = 0, seen = 0;
+
+    for (size_t i = 0; i < COUNT(requests); i++) {
+        requests[i] = ask("", i == 2 ? "svc" : "hp1", "", "1");
+        requests[i].ttl_us = i == 4 ? MINUTE_US : HOLD_TTL_DEFAULT_US;
+    }
+    place(f, NULL, NOW, requests, COUNT(requests), "made made made made made");
+    do {
+        assert_int_equal(hold_list(f->book.store, "hp1", after, 2, book_time(NOW), &infos, &err),
+                         0);
+        assert_int_equal(infos.count, 2);
+        assert_true(infos.holds[0].number > after && infos.holds[1].number > infos.holds[0].number);
+        seen += (int64_t)infos.count;
+        after = infos.next;
+        hold_infos_release(&infos);
+    } while (after != 0);
+    assert_int_equal(seen, 4);
+    assert_int_equal(hold_list(f->book.store, NULL, 0, 100, book_time("2027-06-10T12:01:00+09:00"),
+                               &infos, &err),
+                     0);
+    assert_int_equal(infos.count, 4);
+    assert_int_equal(infos.next, 0);
+    hold_infos_release(&infos);
+    assert_refused(hold_list(f->book.store, "nope", 0, 1, book_time(NOW), &infos, &err), &err,
+                   "unknown_project");
+}
+
+static void a_release_gives_all_back_once(void **state)
+{
+    struct fixture *f = *state;
+    struct hold_end_result result;
+
+    set_limit(f, "u1", LIMIT_TOTAL, "100");
+    place_one(f, NOW, ask("k", "hp1", "u1", "60"), "made");
+    place_one(f, NOW, ask("", "hp1", "u1", "60"), "insufficient_points");
+    result = release(f, "key:k", NOW);
+    assert_false(result.repeated);
+    assert_int_equal(result.freed.micro, 60 * POINTS_MICRO);
+    assert_int_equal(result.hold.state, HOLD_RELEASED);
+    assert_int_equal(result.hold.held.micro, 0);
+    assert_int_equal(result.hold.freed.micro, 60 * POINTS_MICRO);
+    assert_int_equal(result.hold.ended_at.us, book_time(NOW).us);
+    result = release(f, result.hold.id, "2027-06-12");
+    assert_true(result.repeated);
+    assert_int_equal(result.freed.micro, 60 * POINTS_MICRO);
+    assert_int_equal(result.hold.state, HOLD_RELEASED);
+    place_one(f, NOW, ask("", "hp1", "u1", "100"), "made");
+    place_one(f, NOW, ask("k", "hp1", "u1", "60"), "same");
+}
+
+static void a_release_past_the_deadline_gives_nothing_twice(void **state)
+{
+    struct fixture *f = *state;
+    static const char after[] = "2027-06-10T12:15:00+09:00";
+    struct hold_end_result result;
+    struct error err = {0};
+    size_t swept;
+
+    place_one(f, NOW, ask("k1", "hp1", "", "60"), "made");
+    place_one(f, NOW, ask("k2", "hp1", "", "40"), "made");
+    result = release(f, "key:k1", after);
+    assert_int_equal(result.freed.micro, 0);
+    assert_int_equal(result.hold.state, HOLD_RELEASED);
+    assert_int_equal(hold_sweep(f->book.store, book_time(after), 100, &swept, &err), 0);
+    assert_int_equal(swept, 1);
+    result = release(f, "key:k2", after);
+    assert_int_equal(result.freed.micro, 0);
+    assert_int_equal(result.hold.state, HOLD_RELEASED);
+    assert_true(release(f, "key:k2", after).repeated);
+    assert_int_equal(held_now(f, "hp1", NOW), 0);
+}
+
+static void an_extension_moves_the_deadline_of_an_open_hold_alone(void **state)
+{
+    struct fixture *f = *state;
+    static const char late[] = "2027-06-10T12:14:00+09:00";
+    struct hold_end_result result;
+    struct error err = {0};
+
+    place_one(f, NOW, ask("k", "hp1", "", "100"), "made");
+    assert_int_equal(
+        hold_extend(f->book.store, "key:k", 10 * MINUTE_US, book_time(late), &result, &err), 0);
+    assert_int_equal(result.hold.expires_at.us, book_time(late).us + 10 * MINUTE_US);
+    assert_int_equal(held_now(f, "hp1", "2027-06-10T12:23:59+09:00"), 100);
+    assert_int_equal(held_now(f, "hp1", "2027-06-10T12:24:00+09:00"), 0);
+    assert_refused(hold_extend(f->book.store, "key:k", MINUTE_US,
+                               book_time("2027-06-10T12:24:00+09:00"), &result, &err),
+                   &err, "hold_resolved");
+    release(f, "key:k", NOW);
+    assert_refused(hold_extend(f->book.store, "key:k", MINUTE_US, book_time(NOW), &result, &err),
+                   &err, "hold_resolved");
+    assert_int_equal(hold_extend(f->book.store, "key:k", 0, book_time(NOW), &result, &err), -1);
+    assert_int_equal(err.code, ERROR_ARGUMENT);
+}
+
 /* --- what a desk keeps ------------------------------------------------------------------------ */
 
 static void charge(struct fixture *f, const char *id, int hours)
@@ -598,6 +761,11 @@ int main(void)
         CASE(holds_count_against_limits_also_those_made_before),
         CASE(a_share_caps_what_its_projects_hold_together),
         CASE(a_hold_past_its_deadline_is_ignored_by_every_reader_at_once),
+        CASE(an_extension_moves_the_deadline_of_an_open_hold_alone),
+        CASE(a_release_past_the_deadline_gives_nothing_twice),
+        CASE(a_release_gives_all_back_once),
+        CASE(open_holds_are_listed_page_by_page),
+        CASE(a_hold_is_found_by_its_id_and_by_its_key),
         CASE(what_changes_beside_the_desk_is_seen_by_the_next_group),
     };
 
