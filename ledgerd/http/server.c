@@ -321,18 +321,21 @@ static int start_listeners(struct server *server, struct error *err)
     const struct conf *conf = server->service.conf;
     char address[SERVER_ADDRESS_BYTES];
 
+    if (conf->unix_path[0] != '\0') { /* first: who is answered on TCP finds it there */
+        int descriptor = listen_unix(conf->unix_path, err);
+        snprintf(address, sizeof(address), "unix:%s", conf->unix_path);
+        if (descriptor < 0 ||
+            add_listener(server, descriptor, address, conf->unix_path, err) != 0) {
+            return -1;
+        }
+    }
     for (size_t i = 0; i < conf->listen_count; i++) {
         int descriptor = listen_tcp(&conf->listen[i], address, err);
         if (descriptor < 0 || add_listener(server, descriptor, address, NULL, err) != 0) {
             return -1;
         }
     }
-    if (conf->unix_path[0] == '\0') {
-        return 0;
-    }
-    int descriptor = listen_unix(conf->unix_path, err);
-    snprintf(address, sizeof(address), "unix:%s", conf->unix_path);
-    return descriptor < 0 ? -1 : add_listener(server, descriptor, address, conf->unix_path, err);
+    return 0;
 }
 
 struct server *server_start(const struct conf *conf, const char *conninfo, struct engine *engine,
