@@ -52,7 +52,7 @@ BAD_WORDS = [
     (["quarantine", "show", "x"], "not a whole number"),
     (["audit", "list", "--from", "2027-06"], "not a time with offset"),
 ]
-PENDING = ["hold p 1", "settle h 1", "release h", "close 2027-06", "token list"]
+PENDING = ["close 2027-06", "token list"]
 
 BAD_REPORTS = [
     ([], "a report is missing"),
