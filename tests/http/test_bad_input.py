@@ -18,7 +18,7 @@ from test_check import NOW, make_book
 
 PROBLEM = {"type", "title", "status", "detail", "code", "error"}
 ERROR = {"message", "type", "param", "code"}
-HOLD = {"project": "hp1", "user": "u1", "points": "1", "parts": 1, "ttl": "15m", "ref": {"kind": "other", "id": "7"}}
+HOLD = {"project": "hp1", "user": "u1", "points": "0.000001", "parts": 1, "ttl": "15m", "ref": {"kind": "other", "id": "7"}}
 SHAPE = {"project": "hp1", "source": "slurm:x", "class": "gpu", "qos": "normal", "seconds": 60, "meters": {"gpu": 1},
          "attributes": {"a": "b"}}
 RECORD = {"source": "gateway:a", "id": "bad-input", "project": "hp1", "user": "u1", "class": "m",
@@ -29,11 +29,11 @@ RECORD = {"source": "gateway:a", "id": "bad-input", "project": "hp1", "user": "u
 class Route:
     """A good request: target, headers, body; which arguments and members it has, which are amounts."""
 
-    def __init__(self, target, status=200, body=None, headers=None, arguments=(), amounts=(), in_list=False, empty=False,
-                 ignores_query=True):
+    def __init__(self, target, status=200, body=None, headers=None, arguments=(), amounts=(), in_list=False,
+                 ignores_query=True, may_be_empty=False, nullable=()):
         self.target, self.status, self.body, self.headers = target, status, body, dict(headers or {})
-        self.arguments, self.amounts, self.in_list, self.empty = arguments, amounts, in_list, empty
-        self.ignores_query = ignores_query
+        self.arguments, self.amounts, self.in_list = arguments, amounts, in_list
+        self.ignores_query, self.may_be_empty, self.nullable = ignores_query, may_be_empty, nullable
 
     def document(self, members):
         """The good body with other members, as JSON text; raw JSON stands for a value that is bytes."""
@@ -52,9 +52,15 @@ ROUTES = {
                            arguments=("project", "user", "points", "source", "class", "qos", "seconds", "meter.gpu",
                                       "attributes.a", "colour", "uid", "cluster", "meter.", "attributes.", "")),
     "POST /v1/checks": Route("/v1/checks", body=dict(SHAPE), in_list=True, amounts=("seconds", "points")),
-    "GET /v1/authz": Route("/v1/authz", status=204, headers={"X-Ledger-Project": "hp1", "X-Ledger-Points": "1"},
-                           empty=True),
+    "GET /v1/authz": Route("/v1/authz", status=204, headers={"X-Ledger-Project": "hp1", "X-Ledger-Points": "1"}),
     "GET /v1/decisions/{id}": Route("/v1/decisions/{refused}"),
+    "POST /v1/holds": Route("/v1/holds", body=HOLD, headers={"Idempotency-Key": "posted"}, nullable=("parts", "ttl"),
+                            amounts=("points", "parts", "ttl", "seconds")),
+    "GET /v1/holds/{hold}": Route("/v1/holds/{read}"),
+    "POST /v1/holds/{hold}/settle": Route("/v1/holds/{settled}/settle", body={"points": "0.000001", "final": True},
+                                          amounts=("points",)),
+    "POST /v1/holds/{hold}/release": Route("/v1/holds/{released}/release", body={}, may_be_empty=True),
+    "POST /v1/holds/{hold}/extend": Route("/v1/holds/{extended}/extend", body={"ttl": "15m"}, amounts=("ttl",)),
     "POST /v1/usage": Route("/v1/usage", body=RECORD),
     "GET /v1/projects": Route("/v1/projects", arguments=("limit", "cursor"), amounts=("limit",)),
     "GET /v1/projects/{project}": Route("/v1/projects/hp1"),
@@ -65,6 +71,8 @@ ROUTES = {
     "GET /v1/projects/{project}/transfers": Route("/v1/projects/hp1/transfers",
                                                   arguments=PERIOD + ("cursor", "limit"),
                                                   amounts=PERIOD + ("cursor", "limit")),
+    "GET /v1/projects/{project}/holds": Route("/v1/projects/hp1/holds", arguments=("cursor", "limit"),
+                                              amounts=("cursor", "limit")),
     "GET /v1/shares": Route("/v1/shares", arguments=("fiscal_year",), amounts=("fiscal_year",)),
     "GET /v1/reports/monthly": Route("/v1/reports/monthly", arguments=("month", "format"), amounts=("month",)),
     "GET /v1/records": Route("/v1/records?source=gateway:a&id=booked", arguments=("source", "id")),
@@ -163,6 +171,10 @@ class BadInput(unittest.TestCase):
         cls.ledgerd.post_json("/v1/usage", dict(RECORD, id="booked"))
         refused = cls.ledgerd.get_json("/v1/check?project=hp1&points=999999")["decision_id"]
         cls.names = {"refused": refused}
+        if ("POST", "/v1/holds") in source_routes():
+            for name in ("posted", "read", "settled", "released", "extended"):
+                made = cls.ledgerd.post_json("/v1/holds", HOLD, 201, {"Idempotency-Key": name})
+                cls.names[name] = made["hold"]
         cls.routes = {name: route for name, route in ROUTES.items() if tuple(name.split()) in source_routes()}
 
     @classmethod
@@ -288,7 +300,7 @@ class BadInput(unittest.TestCase):
             start = f"{path}?{query}&" if query else f"{path}?"
             for bad in NOT_TEXT:
                 for tried in (f"{path}/{bad}", f"{start}x={bad}", f"{start}{bad}=x", f"{start}{bad}",
-                              re.sub("(hp1|d_[0-9a-f]+)", bad, target)):
+                              re.sub("(hp1|[dh]_[0-9a-z]+)", bad, target)):
                     if tried != target:
                         reply = self.ask(message(method, tried, self.good_body(route), route.headers))
                         self.assert_problem(reply, {400}, f"{method} {tried}")
@@ -346,7 +358,7 @@ class BadInput(unittest.TestCase):
 
     def test_odd_names_in_the_path_are_404(self):
         for name, method, target, route in self.each():
-            for part in ("hp1", self.names["refused"]):
+            for part in ("hp1", *self.names.values()):
                 for value in ODD_TEXT:
                     tried = re.sub(rf"(?<=/){part}(?=/|$)", lambda _, v=value: urllib.parse.quote(v, safe=""), target)
                     if tried != target:
@@ -372,6 +384,8 @@ class BadInput(unittest.TestCase):
     def test_bodies_that_are_no_document_are_400(self):
         for name, method, target, route in self.each():
             for body in NOT_JSON if route.body is not None else ():
+                if body == b"" and route.may_be_empty:
+                    continue
                 for data in (message(method, target, body, route.headers),
                              chunked(target, [body[i:i + 4096] for i in range(0, len(body), 4096)], method)):
                     self.assert_problem(self.ask(data), {400}, f"{name} {body[:40]!r}")
@@ -392,6 +406,8 @@ class BadInput(unittest.TestCase):
             for member in route.amounts if method == "POST" else ():
                 for value in NOT_JSON_AMOUNTS + [json.dumps(v).encode() for v in NOT_AMOUNTS]:
                     members = [(k, v) for k, v in route.body.items() if k != member] + [(member, value)]
+                    if value == b"null" and member in route.nullable:
+                        continue
                     if member == "points":
                         members = [m for m in members if m[0] not in ("source", "class", "qos", "seconds", "meters",
                                                                       "attributes")]
