@@ -33,5 +33,6 @@ void handle_metrics(struct request *request, struct reply *reply)
     }
     reply->status = 200;
     reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
-    metrics_render(&service->metrics, service->engine, names, route_count, &reply->body);
+    metrics_render(&service->metrics, service->engine, service->holds, names, route_count,
+                   &reply->body);
 }

@@ -31,6 +31,9 @@ void request_destroy(struct request *request)
     if (request == NULL) {
         return;
     }
+    if (request->later.release != NULL) {
+        request->later.release(request->later.work);
+    }
     strbuf_release(&request->body);
     reply_release(&request->reply);
     free(request);

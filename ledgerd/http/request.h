@@ -14,12 +14,23 @@
 #include "ledgerd/http/service.h"
 
 struct MHD_Connection;
+struct request;
 struct route;
 
 enum {
     REQUEST_PARTS_MAX = 8,
     REQUEST_ARGUMENTS_MAX = 64,
     REQUEST_TEXT_BYTES = 16 * 1024, /* decoded path and arguments */
+};
+
+/* What a handler leaves that answers in two steps: start() once the connection is suspended, which
+ * sees to it that service->resume is called (at once, maybe, in any thread); then finish() in the
+ * server's thread, which fills the reply. */
+struct request_later {
+    void (*start)(struct request *request);
+    void (*finish)(struct request *request);
+    void (*release)(void *work);
+    void *work; /* released with the request */
 };
 
 enum request_state { REQUEST_READING, REQUEST_WORKING, REQUEST_ANSWERED };
@@ -38,6 +49,7 @@ struct request {
     size_t discarded_bytes; /* of a body that is too large */
     struct strbuf body;
     struct reply reply;
+    struct request_later later; /* of ROUTE_LATER; all NULL if the reply is there */
     size_t part_count;
     const char *parts[REQUEST_PARTS_MAX];
     size_t argument_count;

@@ -171,6 +171,23 @@ static void count_reply(struct request *request, int64_t started_us)
                               (uint64_t)(clock_monotonic_us() - started_us), memory_order_relaxed);
 }
 
+/* Run the handler if it can do without the database; false if the reply is not there then. */
+static bool answer_from_memory(struct request *request)
+{
+    enum route_place place = request->route->place;
+    int64_t started_us = clock_monotonic_us();
+
+    if (place == ROUTE_READ || place == ROUTE_WRITE) {
+        return false;
+    }
+    request->route->handle(request, &request->reply);
+    if (place != ROUTE_MEMORY && request->reply.content_type == NULL) {
+        return false;
+    }
+    count_reply(request, started_us);
+    return true;
+}
+
 static enum MHD_Result answer_request(struct request *request)
 {
     connections_reached(request->connection, CONNECTION_ANSWERS);
@@ -180,16 +197,34 @@ static enum MHD_Result answer_request(struct request *request)
     if (request->reply.content_type != NULL) {
         return send_reply(request); /* a fault that was found before */
     }
-    if (request->route->place == ROUTE_MEMORY) {
-        int64_t started_us = clock_monotonic_us();
-        request->route->handle(request, &request->reply);
-        count_reply(request, started_us);
+    if (answer_from_memory(request)) {
         return send_reply(request);
     }
     request->state = REQUEST_WORKING;
     MHD_suspend_connection(request->connection);
-    workers_submit(server_of(request)->workers, request);
+    if (request->route->place == ROUTE_LATER) {
+        request->later.start(request);
+    } else {
+        workers_submit(server_of(request)->workers, request);
+    }
     return MHD_YES;
+}
+
+/* The others have done their part, and libmicrohttpd asks again. */
+static enum MHD_Result finish_request(struct request *request)
+{
+    if (request->later.finish != NULL) {
+        int64_t started_us = clock_monotonic_us();
+        request->later.finish(request);
+        count_reply(request, started_us);
+    }
+    return send_reply(request);
+}
+
+/* struct service's resume. The request may be gone as soon as its connection is resumed. */
+static void resume_request(struct request *request)
+{
+    MHD_resume_connection(request->connection);
 }
 
 /* Called for the workers: the reply is there. The request may be gone as soon as the connection is
@@ -265,7 +300,7 @@ static enum MHD_Result handle_access(void *context, struct MHD_Connection *conne
         *length = 0;
         return take_body(request, data, taken) ? MHD_YES : MHD_NO;
     }
-    return request->state == REQUEST_WORKING ? send_reply(request) : answer_request(request);
+    return request->state == REQUEST_WORKING ? finish_request(request) : answer_request(request);
 }
 
 static void handle_completed(void *context, struct MHD_Connection *connection,
@@ -347,7 +382,8 @@ struct server *server_start(const struct conf *conf, const char *conninfo, struc
         error_set(err, ERROR_INTERNAL, "server: out of memory");
         return NULL;
     }
-    server->service = (struct service){.conf = conf, .conninfo = conninfo, .engine = engine};
+    server->service = (struct service){
+        .conf = conf, .conninfo = conninfo, .engine = engine, .resume = resume_request};
     server->max_body_bytes = (size_t)conf->http_max_body_bytes;
     server->connections = connections_create(
         conf, conf->listen_count + (conf->unix_path[0] != '\0'), err);
@@ -356,8 +392,11 @@ struct server *server_start(const struct conf *conf, const char *conninfo, struc
         return NULL;
     }
     server->service.decisions = decisions_create();
-    server->workers = workers_create(conninfo, (unsigned)conf->database_connections, engine,
-                                     request_done, err);
+    server->service.holds = hold_group_start(conninfo, conf, engine, err);
+    server->workers = server->service.holds == NULL
+                          ? NULL
+                          : workers_create(conninfo, (unsigned)conf->database_connections, engine,
+                                           request_done, err);
     if (server->service.decisions == NULL) {
         error_set(err, ERROR_INTERNAL, "server: out of memory");
     }
@@ -405,7 +444,9 @@ void server_stop(struct server *server)
         return;
     }
     stop_listening(server);
-    workers_stop(server->workers); /* answers what is queued: no connection stays suspended */
+    /* Both answer what is queued: no connection stays suspended. */
+    workers_stop(server->workers);
+    hold_group_stop(server->service.holds);
     wait_until_idle(server);
     for (size_t i = 0; i < server->listener_count; i++) {
         if (server->listeners[i].daemon != NULL) {
@@ -417,6 +458,7 @@ void server_stop(struct server *server)
     }
     connections_destroy(server->connections);
     workers_destroy(server->workers);
+    hold_group_destroy(server->service.holds);
     decisions_destroy(server->service.decisions);
     free(server);
 }

@@ -23,6 +23,7 @@ struct store {
     PGconn *connection; /* may be broken; NULL once it was given up (libpq takes that for broken) */
     char *conninfo;
     enum store_role role;
+    bool prefers_indexes;
     bool in_transaction;
     bool has_lock;         /* the booking lock is held by the current transaction */
     bool has_sent_commit;  /* of the current transaction, by query_run_and_commit */

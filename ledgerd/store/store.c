@@ -123,6 +123,17 @@ static int put_on_patience(struct store *store, struct error *err)
     return query_execute(store, sql, err);
 }
 
+static int put_on_plans(struct store *store, struct error *err)
+{
+    if (!store->prefers_indexes) {
+        return 0;
+    }
+    return query_execute(store,
+                         "SET enable_seqscan = off; SET enable_hashjoin = off; "
+                         "SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan",
+                         err);
+}
+
 static int prepare_session(struct store *store, struct error *err)
 {
     if (PQstatus(store->connection) != CONNECTION_OK) {
@@ -132,7 +143,8 @@ static int prepare_session(struct store *store, struct error *err)
                       "SET search_path = pg_catalog; SET TimeZone = 'UTC'; SET jit = off; "
                       "SET client_min_messages = warning",
                       err) != 0 ||
-        put_on_patience(store, err) != 0 || put_on_role(store, err) != 0) {
+        put_on_patience(store, err) != 0 || put_on_plans(store, err) != 0 ||
+        put_on_role(store, err) != 0) {
         return -1;
     }
     if (store->role == STORE_OWNER) {
@@ -218,6 +230,12 @@ void store_set_patience(struct store *store, int64_t patience_us)
     if (store_is_connected(store)) {
         put_on_patience(store, &ignored);
     }
+}
+
+int store_prefer_indexes(struct store *store, struct error *err)
+{
+    store->prefers_indexes = true;
+    return put_on_plans(store, err);
 }
 
 void store_set_alarm(struct store *store, const atomic_bool *alarm)
