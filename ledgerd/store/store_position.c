@@ -49,7 +49,8 @@ static const char SHARE_TOTAL_SQL[] =
 
 static const char DUE_SQL[] =
     "SELECT project_id, user_name, expires_at, held_micro FROM ledger.hold "
-    "WHERE state = 'open' AND expires_at <= $1 AND held_micro > 0 ORDER BY expires_at, hold_no LIMIT $2";
+    "WHERE state = 'open' AND expires_at <= $1 AND held_micro > 0 ORDER BY expires_at, hold_no "
+    "LIMIT $2";
 
 static int position_from_row(const struct rows *rows, size_t row, size_t draws,
                              struct store_position *position)
