@@ -213,7 +213,9 @@ static void each_task_of_an_array_ends_a_part(void **state)
     make(held, "k1", "10", 3, id);
     import(held, &(struct job){.id = "1", .hold = id, .hours = 1});
     assert_stands(held, id, "open 6 held, 3 freed, 1/3 ended; 99 posted, 6 held, 0 accrued");
-    import(held, &(struct job){.id = "2", .hold = "k1", .hours = 5});
+    import(held, &(struct job){.id = "1", .hold = id, .hours = 2, .seen = "14:00"});
+    assert_stands(held, id, "open 6 held, 3 freed, 1/3 ended; 98 posted, 6 held, 0 accrued");
+    import(held, &(struct job){.id = "2", .hold = "k1", .hours = 4});
     assert_stands(held, id, "open 3 held, 6 freed, 2/3 ended; 94 posted, 3 held, 0 accrued");
     import(held, &(struct job){.id = "3", .hold = id, .hours = 2});
     assert_stands(held, id, "settled 0 held, 10 freed, 3/3 ended; 92 posted, 0 held, 0 accrued");
