@@ -206,7 +206,7 @@ run: deps-build
 	@$(MAKE) all
 	@contrib/dev/demo.sh run
 
-.PHONY: check check-unit check-c bench
+.PHONY: check check-unit check-c check-input bench
 check: deps-test
 	@$(MAKE) tests
 	@LEDGER_BUILD=$(abspath $(BUILD)) $(PRIVATE_PG) --fast run $(BUILD)/pg -- $(RUN_TESTS) all
@@ -219,6 +219,11 @@ check-unit: deps-test
 check-c: tests
 	@LEDGER_BUILD=$(abspath $(BUILD)) $(PRIVATE_PG) --fast run $(BUILD)/pg -- $(RUN_TESTS) unit db
 
+# Good and bad input over HTTP, which the sanitizers run too: what they find makes ledgerd end badly.
+check-input: all
+	@LEDGER_BUILD=$(abspath $(BUILD)) $(PRIVATE_PG) --fast run $(BUILD)/pg -- $(RUN_TESTS) \
+	    --only test_bad_input --only test_check http
+
 bench: deps-test
 	@$(MAKE) all $(BENCHES)
 	@LEDGER_BUILD=$(abspath $(BUILD)) $(PRIVATE_PG) run $(BUILD)/pg-bench -- $(PYTHON) tests/bench/bench.py
@@ -226,9 +231,11 @@ bench: deps-test
 .PHONY: check-asan check-tsan check-valgrind fuzz-smoke fuzzers coverage
 check-asan: deps-test
 	@LEDGER_TEST_SLOWDOWN=4 $(MAKE) BUILD=$(BUILD)/asan SAN=address,undefined check-c
+	@LEDGER_TEST_SLOWDOWN=4 $(MAKE) BUILD=$(BUILD)/asan SAN=address,undefined check-input
 
 check-tsan: deps-test
 	@LEDGER_TEST_SLOWDOWN=10 $(MAKE) BUILD=$(BUILD)/tsan SAN=thread check-c
+	@LEDGER_TEST_SLOWDOWN=10 $(MAKE) BUILD=$(BUILD)/tsan SAN=thread check-input
 
 check-valgrind: deps-lint
 	@$(MAKE) $(UNIT_TESTS)
@@ -289,7 +296,7 @@ help:
 	    'make check           every test; check-unit: the quick ones' \
 	    'make bench           figures as ratios against their floors' \
 	    'make lint            formatters, linters, layers, ceilings; format: reformat' \
-	    'make check-asan      unit and database tests under sanitizers; check-tsan likewise' \
+	    'make check-asan      unit, database and input tests under sanitizers; check-tsan likewise' \
 	    'make check-valgrind  unit tests under valgrind' \
 	    'make fuzz-smoke      every fuzz target for some seconds' \
 	    'make coverage        lines reached by the C tests' \

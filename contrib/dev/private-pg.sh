@@ -4,6 +4,7 @@
 #
 #   private-pg.sh [--fast] start DIR         a new cluster; prints its conninfo
 #   private-pg.sh stop DIR                   stops and removes it
+#   private-pg.sh resume DIR                 starts a server that died or was shut down again
 #   private-pg.sh [--fast] run DIR -- CMD... start, CMD with LEDGER_TEST_PG set to the conninfo of
 #                                            the superuser's database, stop; CMD's exit code
 #
@@ -154,6 +155,19 @@ start_cluster() {
         { cat "$dir/log" "$data/server.log" >&2 && stop_cluster && fail "the server did not start"; }
 }
 
+# After a crash the server's memory may still be held by a process of the old one that has not seen it yet.
+resume_cluster() {
+    local data attempt
+    [ -f "$dir/data-place" ] || fail "there is no cluster in $dir"
+    data=$(cat "$dir/data-place")
+    for attempt in 1 2 3 4 5 6 7 8 9 10; do
+        as_server "$bin/pg_ctl" -D "$data" -l "$data/server.log" -w -t 60 start >>"$dir/log" 2>&1 && return
+        sleep "0.$attempt"
+    done
+    tail -n 20 "$data/server.log" >&2
+    fail "the server did not start again"
+}
+
 # Waits for CMD however it ends, and passes a signal on to its whole group: CMD must be gone before
 # the server goes.
 run_command() {
@@ -196,6 +210,9 @@ start)
     ;;
 stop)
     stop_cluster
+    ;;
+resume)
+    resume_cluster
     ;;
 run)
     if [ "${1-}" != -- ] || [ $# -lt 2 ]; then usage; fi

@@ -8,8 +8,10 @@
 #include "ledgerd/flow/balance_read.h"
 #include "ledgerd/flow/document.h"
 #include "ledgerd/flow/limit.h"
+#include "ledgerd/flow/share_totals.h"
 #include "ledgerd/flow/text_table.h"
 #include "ledgerd/store/store_grant.h"
+#include "ledgerd/store/store_hold.h"
 #include "ledgerd/store/store_position.h"
 
 static int balance_run(struct command *command, struct error *err)
@@ -60,18 +62,17 @@ static int share_take(struct store *store, const struct catalog *catalog,
                       struct answer_question *question, struct error *err)
 {
     const char *share = question->project != NULL ? question->project->share : NULL;
-    int year = calendar_fiscal_year_of(&catalog->calendar, question->now);
+    const struct store_share_total *total;
     struct store_share_total *totals = NULL;
     size_t count = 0;
-    if (store_read_share_totals(store, catalog->calendar.fiscal_month, &totals, &count, err) < 0) {
+    if (share_totals_read(store, catalog, question->now, &totals, &count, err) < 0) {
         return -1;
     }
-    for (size_t i = 0; share != NULL && i < count; i++) {
-        if (totals[i].fiscal_year == year && strcmp(totals[i].share, share) == 0) {
-            question->has_share_total = true;
-            question->share_supply = totals[i].supply;
-            question->share_spent = totals[i].spent;
-        }
+    total = share != NULL ? share_totals_at(totals, count, catalog, share, question->now) : NULL;
+    if (total != NULL) {
+        question->has_share_total = true;
+        question->share_supply = total->supply;
+        question->share_spent = (struct points){total->spent.micro + total->held.micro};
     }
     free(totals);
     return 0;
@@ -96,6 +97,7 @@ static int check_work(struct store *store, void *context, struct error *err)
     struct checking *checking = context;
     struct answer_question *question = &checking->question;
     struct store_position position = {0};
+    struct lapsed_rows lapsed = {0};
 
     catalog_destroy(checking->command->catalog);
     checking->command->catalog = NULL;
@@ -105,21 +107,28 @@ static int check_work(struct store *store, void *context, struct error *err)
     }
     question->project = catalog_project(question->catalog, question->project_name);
     if (question->project != NULL &&
-        store_read_position(store, question->project_name, &position, err) < 0) {
+        (store_read_position(store, question->project_name, &position, err) < 0 ||
+         store_read_lapsed(store, question->project_name, question->now, &lapsed, err) < 0)) {
+        store_position_release(&position);
         return -1;
     }
-    question->position = (struct balance_position){.posted = position.posted,
-                                                   .accrued = position.accrued,
-                                                   .draw_count = position.draw_count,
-                                                   .draws = position.draws};
+    question->limits.lapsed = store_lapsed_of(&lapsed, position.project, NULL);
+    question->limits.user_lapsed = store_lapsed_of(&lapsed, position.project, question->user);
+    store_lapsed_release(&lapsed);
+    question->position = (struct balance_position){
+        .posted = position.posted,
+        .held = {position.held.micro - question->limits.lapsed.micro},
+        .accrued = position.accrued,
+        .draw_count = position.draw_count,
+        .draws = position.draws};
     if (question->project != NULL && question->project->limit_count > 0 &&
         limit_read_sums(store, question->catalog, question->project_name, question->now,
-                        &question->limit_sums, err) < 0) {
+                        &question->limits.sums, err) < 0) {
         store_position_release(&position);
         return -1;
     }
     int result = answer_write(store, checking, err);
-    store_limit_sums_release(&question->limit_sums);
+    store_limit_sums_release(&question->limits.sums);
     store_position_release(&position);
     return result;
 }

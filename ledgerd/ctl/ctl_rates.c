@@ -75,11 +75,15 @@ static int rates_quote_run(struct command *command, struct error *err)
 
 static void rates_quote_show(const json_t *document, struct strbuf *out)
 {
-    static const struct text_column columns[] = {
-        {"source", "source", false},       {"id", "id", false},
-        {"points", "points", true},        {"list_points", "list points", true},
-        {"card", "card", false},           {"rule", "rule", true},
-        {"error", "what is wrong", false}, {0}};
+    static const struct text_column columns[] = {{"source", "source", false},
+                                                 {"id", "id", false},
+                                                 {"points", "points", true},
+                                                 {"list_points", "list points", true},
+                                                 {"refund", "refund", true},
+                                                 {"card", "card", false},
+                                                 {"rule", "rule", true},
+                                                 {"error", "what is wrong", false},
+                                                 {0}};
     text_table_write(document, columns, 0, out);
 }
 

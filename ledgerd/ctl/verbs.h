@@ -17,6 +17,7 @@ extern const struct verb transfer_verbs[];
 extern const struct verb refund_verbs[];
 extern const struct verb import_verbs[];
 extern const struct verb balance_verbs[];
+extern const struct verb hold_verbs[];
 extern const struct verb explain_verbs[];
 extern const struct verb quarantine_verbs[];
 extern const struct verb close_verbs[];

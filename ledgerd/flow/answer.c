@@ -24,7 +24,7 @@ static int take_bounds(const struct answer_question *question, struct answer *an
                        struct error *err)
 {
     answer->question.bounds = answer->bounds;
-    return limit_bounds(question->catalog, question->project, question->user, &question->limit_sums,
+    return limit_bounds(question->catalog, question->project, question->user, &question->limits,
                         question->now, answer->bounds, &answer->question.bound_count, err);
 }
 

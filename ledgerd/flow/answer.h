@@ -16,7 +16,7 @@
 #include "ledgerd/core/decide.h"
 #include "ledgerd/core/points.h"
 #include "ledgerd/flow/catalog.h"
-#include "ledgerd/store/store_limit.h"
+#include "ledgerd/flow/limit.h"
 
 struct answer_question {                   /* all pointers are borrowed */
     const struct catalog *catalog;         /* its zone, policy and card are named in the decision */
@@ -26,12 +26,13 @@ struct answer_question {                   /* all pointers are borrowed */
     bool rated;                            /* `requested` is known */
     struct points requested;
     const char *unrated_detail; /* why it has no price; NULL if rated */
-    /* The project's: the caller fills in posted, held, accrued and draws, answer_make the rest. */
+    /* The project's: the caller fills in posted, held at `now`, accrued and draws, answer_make the
+     * rest. */
     struct balance_position position;
-    bool has_share_total;               /* of the project's share in the fiscal year of `now` */
-    struct points share_supply;         /* minted, +- lent */
-    struct points share_spent;          /* spent and held */
-    struct store_limit_sums limit_sums; /* of the project's limits, if it has any; borrowed */
+    bool has_share_total;          /* of the project's share in the fiscal year of `now` */
+    struct points share_supply;    /* minted, +- lent */
+    struct points share_spent;     /* spent, and held at `now` */
+    struct limit_knowledge limits; /* of the project, if it has any */
     struct instant now;
     struct instant as_of; /* how old the knowledge is */
     bool stale;           /* that is older than allowed */

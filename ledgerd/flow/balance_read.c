@@ -7,6 +7,7 @@
 #include "ledgerd/flow/grant_info.h"
 #include "ledgerd/flow/project_find.h"
 #include "ledgerd/store/store_grant.h"
+#include "ledgerd/store/store_hold.h"
 
 void balance_sheet_release(struct balance_sheet *sheet)
 {
@@ -29,13 +30,21 @@ static void fill_project(const struct catalog_project *project, struct instant n
 static int fill_balance(struct store *store, struct balance_sheet *sheet, struct error *err)
 {
     struct store_position position;
+    struct lapsed_rows lapsed;
     struct grant_rows rows;
     int result;
 
     if (store_read_position(store, sheet->project, &position, err) != 0) {
         return -1;
     }
+    if (store_read_lapsed(store, sheet->project, sheet->as_of, &lapsed, err) != 0) {
+        store_position_release(&position);
+        return -1;
+    }
+    position.held.micro -= store_lapsed_of(&lapsed, sheet->project, NULL).micro;
+    store_lapsed_release(&lapsed);
     sheet->posted = position.posted;
+    sheet->held = position.held;
     sheet->accrued = position.accrued;
     result = store_read_grants(store, sheet->project, 0, &rows, err);
     if (result == 0) {

@@ -86,6 +86,9 @@ struct batch_item {
     uint32_t effect_count;
     const char *id; /* "" if it has none */
     const char *user;
+    const char *hold;                    /* id or key that it names; NULL if none */
+    bool ends_part;                      /* of that hold, once it is final */
+    struct batch_settlement *settlement; /* NULL for records of sources; borrowed */
     unsigned char content[16];
     struct instant start;
     struct instant end;
@@ -98,6 +101,8 @@ struct batch_item {
     int rule;
     struct points points; /* whole charge; of running work the accrual */
     struct points list_points;
+    struct points posted; /* closing: the part of points that is posted */
+    struct points list_posted;
     struct month slice_month;          /* running: of its last slice, by the month rule */
     struct points month_points;        /* running: the part of points in that month, */
     struct points year_points;         /* and in its fiscal year */

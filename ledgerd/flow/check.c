@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ledgerd/core/rate.h"
+#include "ledgerd/flow/engine_position.h"
 
 void check_request_init(struct check_request *request, struct usage_record *shape)
 {
@@ -81,12 +82,13 @@ static int rate_shape(const struct catalog *catalog, const struct check_request 
     return result;
 }
 
-static void find_share(const struct engine_view *view, struct answer_question *question)
+static int find_share(const struct engine_view *view, struct answer_question *question,
+                      struct error *err)
 {
     const struct catalog *catalog = view->catalog;
 
     if (question->project == NULL || question->project->share == NULL) {
-        return;
+        return 0;
     }
     int fiscal_year = calendar_fiscal_year_of(&catalog->calendar, question->now);
     for (size_t i = 0; i < view->share_count; i++) {
@@ -97,6 +99,25 @@ static void find_share(const struct engine_view *view, struct answer_question *q
             question->share_spent = view->shares[i].spent;
         }
     }
+    struct points held = engine_share_held(view, question->project->share, question->now);
+    if (points_add(question->share_spent, held, &question->share_spent) != POINTS_OK) {
+        return error_set(err, ERROR_INTERNAL, "share %s: spending and holds overflow",
+                         question->project->share);
+    }
+    return 0;
+}
+
+int check_price(const struct catalog *catalog, const struct conf *conf,
+                const struct check_request *request, struct instant now, struct points *price,
+                struct error *err)
+{
+    if (request->has_points) {
+        *price = request->points;
+        return 0;
+    }
+    request->shape->klass = catalog_resolve_class(conf, request->shape->source,
+                                                  request->shape->klass);
+    return rate_shape(catalog, request, now, price, err);
 }
 
 static void find_price(const struct catalog *catalog, const struct conf *conf,
@@ -105,14 +126,7 @@ static void find_price(const struct catalog *catalog, const struct conf *conf,
     struct answer_question *question = &result->question;
     struct error why = {0};
 
-    if (request->has_points) {
-        question->requested = request->points;
-        question->rated = true;
-        return;
-    }
-    request->shape->klass = catalog_resolve_class(conf, request->shape->source,
-                                                  request->shape->klass);
-    if (rate_shape(catalog, request, question->now, &question->requested, &why) == 0) {
+    if (check_price(catalog, conf, request, question->now, &question->requested, &why) == 0) {
         question->rated = true;
         return;
     }
@@ -140,10 +154,12 @@ int check_decide(const struct engine_reading *reading, const struct conf *conf,
                                                       request->project)
                             : catalog_project(catalog, request->project);
     if (question->project != NULL) {
-        question->position = engine_position(reading->view, question->project);
-        question->limit_sums = reading->view->limit_sums;
+        question->position = engine_position(reading->view, question->project, now);
+        question->limits = engine_limits(reading->view, question->project, request->user, now);
     }
-    find_share(reading->view, question);
+    if (find_share(reading->view, question, err) != 0) {
+        return -1;
+    }
     find_price(catalog, conf, request, result);
     return answer_make(question, &result->answer, err);
 }

@@ -42,6 +42,12 @@ void check_request_init(struct check_request *request, struct usage_record *shap
  * with a sentence. */
 int check_request_validate(const struct check_request *request, struct error *err);
 
+/* What it asks for, in points: those given, or the shape's price, whose class becomes the one that
+ * the configuration means. ERROR_INPUT with a sentence if it has no price. */
+int check_price(const struct catalog *catalog, const struct conf *conf,
+                const struct check_request *request, struct instant now, struct points *price,
+                struct error *err);
+
 /* Decide. The result borrows from the request and the reading. */
 int check_decide(const struct engine_reading *reading, const struct conf *conf,
                  const struct check_request *request, struct instant now,

@@ -11,31 +11,50 @@
 #include "ledgerd/base/clock.h"
 #include "ledgerd/base/current.h"
 #include "ledgerd/base/log.h"
+#include "ledgerd/flow/engine_notes.h"
 #include "ledgerd/flow/engine_view.h"
 #include "ledgerd/flow/limit.h"
+#include "ledgerd/store/store_gauges.h"
 
-enum { ENGINE_RETRY_US = 500 * 1000 }; /* pause after a failed look, before the next */
+enum {
+    ENGINE_RETRY_US = 500 * 1000,        /* pause after a failed look, before the next */
+    GAUGES_US = 5 * 1000 * 1000,         /* between sums over all holds */
+    FIRST_PATIENCE_US = 5 * 1000 * 1000, /* the whole book is read */
+    /* While the database is away: a slow one is not given up again and again just before it
+     * answers, and one that wakes up answers what it was asked before. */
+    AWAY_PATIENCE_US = 10 * 1000 * 1000,
+};
+
+struct engine_watcher {
+    engine_watch *watch; /* NULL: none */
+    void *context;
+};
 
 struct engine {
     struct current current; /* of struct engine_view_owner */
+    struct engine_notes notes;
     int64_t max_staleness_us;
     _Atomic int64_t as_of_us;     /* the process's clock at the last good look */
     _Atomic int64_t refreshed_us; /* the monotonic clock then */
     _Atomic uint64_t refreshes;
     _Atomic uint64_t failures;
+    atomic_bool away;
 
     /* The refresher's own. */
     struct store *store;
     struct engine_view_owner *owner;
     int64_t mark;
-    bool away;
+    int64_t gauges_read_us; /* by the monotonic clock */
+    bool failing;
 
     pthread_t thread;
     bool has_thread;
-    pthread_mutex_t mutex; /* guards stop and wake, for the refresher's sleep alone */
+    pthread_mutex_t mutex; /* guards what follows; held only briefly */
     pthread_cond_t condition;
-    bool stop;
+    atomic_bool stop; /* the store's alarm as well */
     bool wake;
+    struct store_gauges gauges;
+    struct engine_watcher watchers[ENGINE_WATCHES_MAX];
 };
 
 /* What one look at the book brought, read in one transaction. */
@@ -43,7 +62,9 @@ struct engine_look {
     struct engine *engine;
     struct engine_catalog *catalog; /* NULL: as before */
     struct store_positions changes;
-    struct store_share_total *shares;
+    struct store_snapshot snapshot;
+    struct store_dues dues;
+    struct store_share_total *shares; /* NULL: as before */
     size_t share_count;
     struct store_limit_sums limit_sums;
     bool is_news;
@@ -55,6 +76,8 @@ static void look_release(struct engine_look *look)
         engine_catalog_return(look->catalog);
     }
     store_positions_release(&look->changes);
+    store_snapshot_release(&look->snapshot);
+    store_dues_release(&look->dues);
     free(look->shares);
     store_limit_sums_release(&look->limit_sums);
     *look = (struct engine_look){.engine = look->engine};
@@ -95,7 +118,32 @@ static int look_at_limits(struct store *store, const struct catalog *catalog,
     return 0;
 }
 
-/* The work of the refresher's transaction: versions, catalog, positions, limits, shares. */
+/* The deadlines that pass while the view may be in use, however long the database is away. */
+static int look_at_dues(struct store *store, struct engine_look *look, struct error *err)
+{
+    const struct engine *engine = look->engine;
+    struct instant until = {clock_now().us + engine->max_staleness_us + 2 * ENGINE_REFRESH_US};
+
+    if (store_read_dues(store, until, ENGINE_DUES_MAX, &look->dues, err) != 0) {
+        return -1;
+    }
+    look->is_news = look->is_news || !engine_held_has(&engine->owner->held, &look->dues);
+    return 0;
+}
+
+/* Supply moves with the catalog, spending with the versions of positions. */
+static int look_at_shares(struct store *store, const struct catalog *catalog,
+                          struct engine_look *look, struct error *err)
+{
+    if (!look->is_news ||
+        (look->catalog == NULL && engine_view_has_totals(look->engine->owner, &look->changes))) {
+        return 0;
+    }
+    return store_read_share_totals(store, catalog->calendar.fiscal_month, &look->shares,
+                                   &look->share_count, err);
+}
+
+/* The work of the refresher's transaction: versions, catalog, positions, holds, limits, shares. */
 static int look_at_book(struct store *store, void *context, struct error *err)
 {
     struct engine_look *look = context;
@@ -104,29 +152,31 @@ static int look_at_book(struct store *store, void *context, struct error *err)
     look_release(look); /* a repeated transaction starts over */
     if (look_at_catalog(store, look, err) != 0 ||
         store_read_positions(store, look->catalog != NULL ? 0 : engine->mark, &look->changes,
-                             err) != 0) {
+                             err) != 0 ||
+        store_read_snapshot(store, &look->snapshot, err) != 0) {
         return -1;
     }
     const struct catalog *catalog = look->catalog != NULL ? look->catalog->catalog
                                                           : engine->owner->view.catalog;
     look->is_news = look->catalog != NULL || !engine_view_has(engine->owner, &look->changes);
-    if (look_at_limits(store, catalog, look, err) != 0) {
-        return -1;
-    }
-    if (!look->is_news) {
-        return 0;
-    }
-    return store_read_share_totals(store, catalog->calendar.fiscal_month, &look->shares,
-                                   &look->share_count, err);
+    return look_at_dues(store, look, err) != 0 || look_at_limits(store, catalog, look, err) != 0 ||
+                   look_at_shares(store, catalog, look, err) != 0
+               ? -1
+               : 0;
 }
 
 static int publish(struct engine *engine, struct engine_look *look, struct error *err)
 {
     struct engine_view_owner *old = engine->owner;
-    struct engine_catalog *catalog = look->catalog != NULL ? look->catalog : old->catalog;
-    struct engine_view_owner *owner = engine_view_build(catalog, look->catalog != NULL ? NULL : old,
-                                                        &look->changes, look->shares,
-                                                        look->share_count);
+    const struct engine_view_parts parts = {
+        .catalog = look->catalog != NULL ? look->catalog : old->catalog,
+        .old = look->catalog != NULL ? NULL : old,
+        .changes = &look->changes,
+        .share_count = look->share_count,
+        .shares = look->shares,
+        .dues = &look->dues,
+    };
+    struct engine_view_owner *owner = engine_view_build(&parts);
 
     if (owner == NULL) {
         return error_set(err, ERROR_INTERNAL, "engine: out of memory");
@@ -134,7 +184,9 @@ static int publish(struct engine *engine, struct engine_look *look, struct error
     owner->view.limit_sums = look->limit_sums; /* read whenever there is news */
     look->limit_sums = (struct store_limit_sums){0};
     engine->owner = owner;
+    engine_notes_read(&engine->notes, owner, &look->snapshot);
     current_replace(&engine->current, owner);
+    engine_notes_published(&engine->notes);
     engine_view_destroy(old);
     return 0;
 }
@@ -148,6 +200,8 @@ static int refresh(struct engine *engine, struct error *err)
 
     if (result == 0 && look.is_news) {
         result = publish(engine, &look, err);
+    } else if (result == 0) {
+        engine_notes_read(&engine->notes, engine->owner, &look.snapshot);
     }
     if (result == 0) {
         engine->mark = look.changes.mark;
@@ -159,6 +213,24 @@ static int refresh(struct engine *engine, struct error *err)
     }
     look_release(&look);
     return result;
+}
+
+static int read_gauges(struct engine *engine, struct error *err)
+{
+    int64_t now_us = clock_monotonic_us();
+    struct store_gauges gauges;
+
+    if (engine->gauges_read_us != 0 && now_us - engine->gauges_read_us < GAUGES_US) {
+        return 0;
+    }
+    if (store_read_gauges(engine->store, clock_now(), &gauges, err) != 0) {
+        return -1;
+    }
+    engine->gauges_read_us = now_us;
+    pthread_mutex_lock(&engine->mutex);
+    engine->gauges = gauges;
+    pthread_mutex_unlock(&engine->mutex);
+    return 0;
 }
 
 /* Sleep until it is time to look again; false when the engine stops. */
@@ -181,16 +253,38 @@ static bool refresher_sleep(struct engine *engine, int64_t pause_us)
     return go_on;
 }
 
-/* Say it once when the database goes away and once when it is back. */
+static void tell_watchers(struct engine *engine)
+{
+    pthread_mutex_lock(&engine->mutex);
+    for (size_t i = 0; i < ENGINE_WATCHES_MAX; i++) {
+        if (engine->watchers[i].watch != NULL) {
+            engine->watchers[i].watch(engine->watchers[i].context);
+        }
+    }
+    pthread_mutex_unlock(&engine->mutex);
+}
+
+/* Say it once when the database goes away and once when it is back. A look that fails for another
+ * reason leaves the view to grow old, and nobody is kept from the database for it. */
 static void note_outcome(struct engine *engine, int result, const struct error *err)
 {
-    if (result != 0 && !engine->away) {
-        log_event(LOG_LEVEL_WARNING, "database-away", "why", err->text, NULL);
+    bool away = result != 0 && err->code == ERROR_UNAVAILABLE;
+    bool was_away = atomic_exchange(&engine->away, away);
+
+    if (result != 0 && !engine->failing) {
+        log_event(LOG_LEVEL_WARNING, away ? "database-away" : "refresh-failing", "why", err->text,
+                  NULL);
     }
-    if (result == 0 && engine->away) {
+    if (result == 0 && engine->failing) {
         log_event(LOG_LEVEL_INFO, "database-back", NULL);
     }
-    engine->away = result != 0;
+    engine->failing = result != 0;
+    if (away != was_away) {
+        store_set_patience(engine->store, away ? AWAY_PATIENCE_US : ENGINE_PATIENCE_US);
+    }
+    if (away && !was_away) {
+        tell_watchers(engine);
+    }
 }
 
 static void *refresher_run(void *argument)
@@ -208,13 +302,16 @@ static void *refresher_run(void *argument)
         if (result == 0) {
             result = refresh(engine, &err);
         }
+        if (result == 0) {
+            result = read_gauges(engine, &err);
+        }
         note_outcome(engine, result, &err);
         pause_us = result == 0 ? ENGINE_REFRESH_US : ENGINE_RETRY_US;
     }
     return NULL;
 }
 
-static int refresher_start(struct engine *engine, struct error *err)
+static void init_sleep(struct engine *engine)
 {
     pthread_condattr_t attributes;
 
@@ -223,6 +320,12 @@ static int refresher_start(struct engine *engine, struct error *err)
     pthread_cond_init(&engine->condition, &attributes);
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&engine->mutex, NULL);
+}
+
+static int refresher_start(struct engine *engine, struct error *err)
+{
+    store_set_patience(engine->store, ENGINE_PATIENCE_US);
+    store_set_alarm(engine->store, &engine->stop);
     int failure = pthread_create(&engine->thread, NULL, refresher_run, engine);
     if (failure != 0) {
         return error_set(err, ERROR_INTERNAL, "engine: cannot start a thread: %s",
@@ -242,7 +345,9 @@ struct engine *engine_create(const char *conninfo, int64_t max_staleness_us, str
     }
     engine->max_staleness_us = max_staleness_us;
     current_init(&engine->current, NULL);
-    engine->store = store_open(conninfo, STORE_REPORT, err);
+    engine_notes_init(&engine->notes);
+    init_sleep(engine);
+    engine->store = store_open_patient(conninfo, STORE_REPORT, FIRST_PATIENCE_US, err);
     if (engine->store == NULL || refresh(engine, err) != 0 || refresher_start(engine, err) != 0) {
         engine_destroy(engine);
         return NULL;
@@ -262,6 +367,9 @@ void engine_destroy(struct engine *engine)
         pthread_mutex_unlock(&engine->mutex);
         pthread_join(engine->thread, NULL);
     }
+    pthread_mutex_destroy(&engine->mutex);
+    pthread_cond_destroy(&engine->condition);
+    engine_notes_release(&engine->notes);
     engine_view_destroy(engine->owner);
     store_close(engine->store);
     free(engine);
@@ -288,6 +396,43 @@ void engine_wake(struct engine *engine)
     pthread_mutex_unlock(&engine->mutex);
 }
 
+bool engine_is_away(const struct engine *engine)
+{
+    return atomic_load_explicit(&engine->away, memory_order_relaxed);
+}
+
+const atomic_bool *engine_away_flag(const struct engine *engine)
+{
+    return &engine->away;
+}
+
+int engine_add_watch(struct engine *engine, engine_watch *watch, void *context, struct error *err)
+{
+    int result = -1;
+
+    pthread_mutex_lock(&engine->mutex);
+    for (size_t i = 0; i < ENGINE_WATCHES_MAX && result != 0; i++) {
+        if (engine->watchers[i].watch == NULL) {
+            engine->watchers[i] = (struct engine_watcher){watch, context};
+            result = 0;
+        }
+    }
+    pthread_mutex_unlock(&engine->mutex);
+    return result == 0 ? 0
+                       : error_set(err, ERROR_INTERNAL, "engine: more watchers than there is room");
+}
+
+void engine_remove_watch(struct engine *engine, const void *context)
+{
+    pthread_mutex_lock(&engine->mutex);
+    for (size_t i = 0; i < ENGINE_WATCHES_MAX; i++) {
+        if (engine->watchers[i].context == context) {
+            engine->watchers[i] = (struct engine_watcher){0};
+        }
+    }
+    pthread_mutex_unlock(&engine->mutex);
+}
+
 void engine_enter(struct engine *engine, struct engine_reading *reading)
 {
     const struct engine_view_owner *owner = current_enter(&engine->current, &reading->slot);
@@ -303,20 +448,10 @@ void engine_leave(struct engine *engine, const struct engine_reading *reading)
     current_leave(&engine->current, reading->slot);
 }
 
-struct balance_position engine_position(const struct engine_view *view,
-                                        const struct catalog_project *project)
+void engine_note_held(struct engine *engine, int64_t transaction, const char *project,
+                      const char *user, struct points held)
 {
-    const struct engine_position *position = &view->positions[project - view->catalog->projects];
-
-    return (struct balance_position){
-        .posted = position->posted,
-        .accrued = position->accrued,
-        .overdraft = project->overdraft,
-        .grant_count = project->grant_count,
-        .grants = project->grants,
-        .draw_count = position->draw_count,
-        .draws = position->draws,
-    };
+    engine_notes_add(&engine->notes, transaction, project, user, held);
 }
 
 struct engine_health engine_health(const struct engine *engine)
@@ -328,5 +463,13 @@ struct engine_health engine_health(const struct engine *engine)
         .failures = atomic_load(&engine->failures),
         .age_us = age_us,
         .stale = age_us > engine->max_staleness_us,
+        .away = engine_is_away(engine),
     };
+}
+
+void engine_gauges(struct engine *engine, struct store_gauges *gauges)
+{
+    pthread_mutex_lock(&engine->mutex);
+    *gauges = engine->gauges;
+    pthread_mutex_unlock(&engine->mutex);
 }

@@ -36,6 +36,8 @@ static int copy_old_positions(struct engine_view_owner *owner, const struct engi
 
         to->posted = from->posted;
         to->accrued = from->accrued;
+        to->held = from->held;
+        to->version = from->version;
         if (copy_draws(to, from->draws, from->draw_count) != 0) {
             return -1;
         }
@@ -57,6 +59,8 @@ static int lay_changes(struct engine_view_owner *owner, const struct store_posit
         struct engine_position *position = &owner->positions[project_index(catalog, project)];
         position->posted = change->posted;
         position->accrued = change->accrued;
+        position->held = change->held;
+        position->version = change->version;
         if (copy_draws(position, change->draws, change->draw_count) != 0) {
             return -1;
         }
@@ -64,44 +68,66 @@ static int lay_changes(struct engine_view_owner *owner, const struct store_posit
     return 0;
 }
 
-static void copy_shares(struct engine_view_owner *owner, const struct store_share_total *shares,
-                        size_t count)
+static int copy_shares(struct engine_view_owner *owner, const struct engine_view_parts *parts)
 {
+    size_t count = parts->shares != NULL ? parts->share_count : parts->old->view.share_count;
+
+    owner->shares = calloc(count + 1, sizeof(*owner->shares));
+    if (owner->shares == NULL) {
+        return -1;
+    }
     for (size_t i = 0; i < count; i++) {
         struct engine_share *share = &owner->shares[i];
-
-        snprintf(share->share, sizeof(share->share), "%s", shares[i].share);
-        share->fiscal_year = shares[i].fiscal_year;
-        share->supply = shares[i].supply;
-        share->spent = shares[i].spent;
+        if (parts->shares == NULL) {
+            *share = parts->old->shares[i];
+            continue;
+        }
+        snprintf(share->share, sizeof(share->share), "%s", parts->shares[i].share);
+        share->fiscal_year = parts->shares[i].fiscal_year;
+        share->supply = parts->shares[i].supply;
+        share->spent = parts->shares[i].spent;
     }
     owner->view.shares = owner->shares;
     owner->view.share_count = count;
+    return 0;
 }
 
-struct engine_view_owner *engine_view_build(struct engine_catalog *catalog,
-                                            const struct engine_view_owner *old,
-                                            const struct store_positions *changes,
-                                            const struct store_share_total *shares,
-                                            size_t share_count)
+static int build_held(struct engine_view_owner *owner, struct store_dues *dues)
+{
+    size_t count = owner->view.catalog->project_count;
+    int64_t *held_micro = calloc(count + 1, sizeof(*held_micro));
+
+    if (held_micro == NULL) {
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        held_micro[i] = owner->positions[i].held.micro;
+    }
+    int result = engine_held_build(&owner->held, owner->view.catalog, held_micro, dues);
+    owner->view.held = &owner->held;
+    free(held_micro);
+    return result;
+}
+
+struct engine_view_owner *engine_view_build(const struct engine_view_parts *parts)
 {
     struct engine_view_owner *owner = calloc(1, sizeof(*owner));
 
     if (owner == NULL) {
         return NULL;
     }
-    owner->catalog = catalog;
-    atomic_fetch_add(&catalog->uses, 1);
-    owner->view.catalog = catalog->catalog;
-    owner->positions = calloc(catalog->catalog->project_count + 1, sizeof(*owner->positions));
-    owner->shares = calloc(share_count + 1, sizeof(*owner->shares));
+    owner->catalog = parts->catalog;
+    atomic_fetch_add(&parts->catalog->uses, 1);
+    owner->view.catalog = parts->catalog->catalog;
+    owner->positions = calloc(owner->view.catalog->project_count + 1, sizeof(*owner->positions));
     owner->view.positions = owner->positions;
-    if (owner->positions == NULL || owner->shares == NULL ||
-        (old != NULL && copy_old_positions(owner, old) != 0) || lay_changes(owner, changes) != 0) {
+    if (owner->positions == NULL ||
+        (parts->old != NULL && copy_old_positions(owner, parts->old) != 0) ||
+        lay_changes(owner, parts->changes) != 0 || copy_shares(owner, parts) != 0 ||
+        build_held(owner, parts->dues) != 0) {
         engine_view_destroy(owner);
         return NULL;
     }
-    copy_shares(owner, shares, share_count);
     return owner;
 }
 
@@ -128,6 +154,7 @@ void engine_view_destroy(struct engine_view_owner *owner)
     }
     free(owner->positions);
     free(owner->shares);
+    engine_held_release(&owner->held);
     store_limit_sums_release(&owner->view.limit_sums);
     engine_catalog_return(owner->catalog);
     free(owner);
@@ -138,6 +165,7 @@ static bool position_equal(const struct engine_position *position,
 {
     if (position->posted.micro != change->posted.micro ||
         position->accrued.micro != change->accrued.micro ||
+        position->held.micro != change->held.micro || position->version != change->version ||
         position->draw_count != change->draw_count) {
         return false;
     }
@@ -159,6 +187,22 @@ bool engine_view_has(const struct engine_view_owner *owner, const struct store_p
                                                                 changes->positions[i].project);
         if (project == NULL || !position_equal(&owner->positions[project_index(catalog, project)],
                                                &changes->positions[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool engine_view_has_totals(const struct engine_view_owner *owner,
+                            const struct store_positions *changes)
+{
+    const struct catalog *catalog = owner->view.catalog;
+
+    for (size_t i = 0; i < changes->count; i++) {
+        const struct store_position *change = &changes->positions[i];
+        const struct catalog_project *project = catalog_project(catalog, change->project);
+        if (project == NULL ||
+            owner->positions[project_index(catalog, project)].version != change->version) {
             return false;
         }
     }

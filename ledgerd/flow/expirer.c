@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,14 @@
 #include "ledgerd/base/clock.h"
 #include "ledgerd/base/log.h"
 #include "ledgerd/flow/expire.h"
+#include "ledgerd/flow/hold_end.h"
+
+enum {
+    CONNECT_PATIENCE_US = 5 * 1000 * 1000,
+    PATIENCE_US = 30 * 1000 * 1000, /* with the database, for one statement or lock */
+};
+
+enum { SWEEP_HOLDS_MAX = 1000 }; /* in one transaction */
 
 struct expirer {
     char *conninfo;
@@ -19,21 +28,37 @@ struct expirer {
     pthread_t thread;
     pthread_mutex_t mutex; /* guards stop, for the sleep alone */
     pthread_cond_t condition;
-    bool stop;
+    atomic_bool stop; /* the store's alarm as well */
 };
+
+/* Note every hold whose deadline has passed, some at a time. */
+static int sweep_holds(struct store *store, struct error *err)
+{
+    size_t swept = 0;
+    int result;
+
+    do {
+        result = hold_sweep(store, clock_now(), SWEEP_HOLDS_MAX, &swept, err);
+    } while (result == 0 && swept == SWEEP_HOLDS_MAX);
+    return result;
+}
 
 static int post_due(struct expirer *expirer, struct error *err)
 {
     if (expirer->store == NULL) {
-        expirer->store = store_open(expirer->conninfo, STORE_DAEMON, err);
+        expirer->store = store_open_patient(expirer->conninfo, STORE_DAEMON, CONNECT_PATIENCE_US,
+                                            err);
         if (expirer->store == NULL) {
             return -1;
         }
+        store_set_patience(expirer->store, PATIENCE_US);
+        store_set_alarm(expirer->store, &expirer->stop);
     }
     if (!store_is_connected(expirer->store) && store_reconnect(expirer->store, err) != 0) {
         return -1;
     }
-    return expire_due(expirer->store, clock_now(), err);
+    return expire_due(expirer->store, clock_now(), err) != 0 ? -1
+                                                             : sweep_holds(expirer->store, err);
 }
 
 /* Said once when it begins to fail and once when it is well again. */

@@ -1,9 +1,9 @@
-/* expirer - the thread of ledgerd that posts expiries when they are due, with a connection of its
- * own.
+/* expirer - the thread of ledgerd that posts expiries of grants and notes deadlines of holds when
+ * they are due, with a connection of its own.
  *
  * Nothing depends on it: what has expired follows from the book, and whoever reads or writes
- * balances posts what is due first. It makes the book show an expiry within a second without
- * anybody looking.
+ * balances posts what is due first; holds past their deadline are ignored by every reader. It makes
+ * the book show an expiry within a second without anybody looking.
  */
 #ifndef LEDGERD_FLOW_EXPIRER_H
 #define LEDGERD_FLOW_EXPIRER_H

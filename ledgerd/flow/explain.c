@@ -28,6 +28,21 @@ static int read_entry(struct store *store, const char *source, const char *id,
     return found || err->code != ERROR_NONE ? -1 : 0;
 }
 
+static int read_holds(struct store *store, const struct explaining *explaining, struct error *err)
+{
+    struct explanation *explanation = explaining->explanation;
+
+    if (explanation->booked != NULL &&
+        store_explain_holds(store, explanation->booked->stored.record_no, &explanation->holds,
+                            err) != 0) {
+        return -1;
+    }
+    return explanation->accrual == NULL
+               ? 0
+               : store_explain_cover(store, explaining->source, explaining->id, &explanation->hold,
+                                     &explanation->covered, err);
+}
+
 /* Inside one transaction, so that its parts agree. */
 static int gather(struct store *store, void *context, struct error *err)
 {
@@ -43,7 +58,8 @@ static int gather(struct store *store, void *context, struct error *err)
         store_explain_accrual(store, explaining->source, explaining->id, &explanation->accrual,
                               &failure) == 0 &&
         read_entry(store, explaining->source, explaining->id, &explanation->in_quarantine,
-                   &failure) == 0) {
+                   &failure) == 0 &&
+        read_holds(store, explaining, &failure) == 0) {
         return 0;
     }
     *err = failure;
@@ -153,6 +169,7 @@ void explain_release(struct explanation *explanation)
         store_quarantine_entry_release(explanation->in_quarantine);
         free(explanation->in_quarantine);
     }
+    explained_holds_release(&explanation->holds);
     *explanation = (struct explanation){0};
 }
 

@@ -18,12 +18,16 @@
 #include "ledgerd/flow/catalog.h"
 #include "ledgerd/store/store.h"
 #include "ledgerd/store/store_explain.h"
+#include "ledgerd/store/store_explain_hold.h"
 #include "ledgerd/store/store_quarantine.h"
 
 struct explanation {
     struct explained_record *booked;        /* NULL if nothing is booked */
     struct explained_accrual *accrual;      /* NULL if it is not running */
     struct quarantine_entry *in_quarantine; /* NULL if it never was; any state */
+    struct explained_holds holds;           /* what it did to holds once it was booked */
+    int64_t hold;                           /* that its accrual takes the place of, 0 if none */
+    struct points covered;                  /* how much of it */
     const struct ratecard *card;            /* of the booked record; borrowed from the catalog */
     bool has_parts;
     struct rate_parts parts;       /* of the current version, by the cards that it was booked by */

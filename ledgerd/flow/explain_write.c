@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledgerd/core/rate_refund.h"
 #include "ledgerd/flow/document.h"
 #include "ledgerd/flow/explain.h"
 #include "ledgerd/flow/record_json.h"
@@ -63,6 +64,19 @@ static json_t *parts_document(const struct rate_parts *parts)
                      document_points(parts->requested), "counts", document_points(parts->counts));
 }
 
+/* The row of the card's refund table for the record's outcome. */
+static void add_refund_rule(json_t *document, const struct ratecard *card, const char *outcome)
+{
+    const struct ratecard_refund *refund = ratecard_refund_for(card, outcome);
+
+    if (refund != NULL) {
+        json_object_set_new(document, "refund_rule",
+                            json_pack("{s:s, s:o, s:o}", "outcome", refund->outcome, "fraction",
+                                      decimal_document(refund->fraction), "max_seconds",
+                                      decimal_document(refund->max_seconds)));
+    }
+}
+
 static void add_rating(json_t *document, const struct explanation *explanation)
 {
     const struct explained_record *booked = explanation->booked;
@@ -83,6 +97,7 @@ static void add_rating(json_t *document, const struct explanation *explanation)
     if (explanation->has_parts) {
         json_object_set_new(document, "arithmetic", parts_document(&explanation->parts));
     }
+    add_refund_rule(document, card, booked->stored.record.outcome);
 }
 
 /* --- charges, months, grants --------------------------------------------------------------------
@@ -101,6 +116,34 @@ static json_t *charge_document(const struct explanation *explanation,
         "card", charge->card_no, "rule", charge->rule, "transfer", (json_int_t)charge->transfer,
         "debit", document_text(charge->debit), "credit", document_text(charge->credit), "booked_in",
         document_month(charge->booked_in), "booked_at", document_instant(zone, charge->booked_at));
+}
+
+static json_t *refund_document(const struct explanation *explanation,
+                               const struct explained_refund *refund)
+{
+    const struct zone *zone = &explanation->catalog->zone;
+
+    return json_pack(
+        "{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}", "version", refund->version, "by",
+        refund->is_manual ? "hand" : "card", "month", document_month(refund->month), "last",
+        document_instant(zone, refund->last), "project", document_text(refund->project), "points",
+        document_points(refund->points), "grant",
+        refund->grant != 0 ? json_integer((json_int_t)refund->grant) : json_null(), "transfer",
+        (json_int_t)refund->transfer, "debit", document_text(refund->debit), "credit",
+        document_text(refund->credit), "booked_at", document_instant(zone, refund->booked_at));
+}
+
+/* All refunds; their sum is added to *total. */
+static json_t *refunds_document(const struct explanation *explanation, struct points *total)
+{
+    const struct explained_record *booked = explanation->booked;
+    json_t *refunds = json_array();
+
+    for (size_t i = 0; i < booked->refund_count; i++) {
+        points_add(*total, booked->refunds[i].points, total);
+        json_array_append_new(refunds, refund_document(explanation, &booked->refunds[i]));
+    }
+    return refunds;
 }
 
 static int compare_charge_months(const void *a, const void *b)
@@ -227,12 +270,38 @@ static json_t *versions_document(const struct explanation *explanation)
     return versions;
 }
 
+static json_t *document_hold(int64_t number)
+{
+    return json_sprintf("h_%lld", (long long)number);
+}
+
+static json_t *holds_document(const struct explanation *explanation)
+{
+    const struct zone *zone = &explanation->catalog->zone;
+    json_t *holds = json_array();
+
+    for (size_t i = 0; i < explanation->holds.count; i++) {
+        const struct explained_hold *hold = &explanation->holds.holds[i];
+
+        json_array_append_new(
+            holds,
+            json_pack("{s:o, s:o, s:s, s:o, s:s, s:o, s:b, s:o, s:o}", "hold",
+                      document_hold(hold->hold), "key",
+                      *hold->key != '\0' ? document_text(hold->key) : json_null(), "state",
+                      hold->state, "points", document_points(hold->points), "event", hold->kind,
+                      "at", document_instant(zone, hold->at), "ended_part", hold->is_end, "charged",
+                      document_points(hold->charged), "freed", document_points(hold->freed)));
+    }
+    return holds;
+}
+
 static void add_booked(json_t *document, const struct explanation *explanation)
 {
     const struct explained_record *booked = explanation->booked;
     const char *hold = booked->stored.record.hold;
     struct points total = POINTS_ZERO;
     struct points list_total = POINTS_ZERO;
+    struct points refunded = POINTS_ZERO;
     json_t *charges = json_array();
 
     for (size_t i = 0; i < booked->charge_count; i++) {
@@ -242,6 +311,7 @@ static void add_booked(json_t *document, const struct explanation *explanation)
     json_object_set_new(document, "content", json_string(booked->content));
     json_object_set_new(document, "version", json_integer(booked->stored.version));
     json_object_set_new(document, "hold", *hold != '\0' ? document_text(hold) : json_null());
+    json_object_set_new(document, "holds", holds_document(explanation));
     if (booked->charge_count > 0) {
         add_rating(document, explanation);
     }
@@ -249,6 +319,8 @@ static void add_booked(json_t *document, const struct explanation *explanation)
     json_object_set_new(document, "points", document_points(total));
     json_object_set_new(document, "list_points", document_points(list_total));
     json_object_set_new(document, "charges", charges);
+    json_object_set_new(document, "refunds", refunds_document(explanation, &refunded));
+    json_object_set_new(document, "refunded", document_points(refunded));
     json_object_set_new(document, "grants", drawn_document(explanation));
     json_object_set_new(document, "versions", versions_document(explanation));
 }
@@ -259,11 +331,12 @@ static json_t *accrual_document(const struct explanation *explanation)
     const struct zone *zone = &explanation->catalog->zone;
 
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:i, s:o}", "project", document_text(accrual->project), "start",
-        document_instant(zone, accrual->start), "end", document_instant(zone, accrual->end),
-        "points", document_points(accrual->points), "list_points",
-        document_points(accrual->list_points), "card", accrual->card_no, "record",
-        json_loads(accrual->record, 0, NULL));
+        "{s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o}", "project", document_text(accrual->project),
+        "start", document_instant(zone, accrual->start), "end",
+        document_instant(zone, accrual->end), "points", document_points(accrual->points),
+        "list_points", document_points(accrual->list_points), "card", accrual->card_no, "hold",
+        explanation->hold != 0 ? document_hold(explanation->hold) : json_null(), "covered",
+        document_points(explanation->covered), "record", json_loads(accrual->record, 0, NULL));
 }
 
 static json_t *quarantine_document(const struct explanation *explanation)
@@ -349,6 +422,20 @@ static void write_part(struct strbuf *out, const json_t *document, const char *n
     }
 }
 
+static void write_holds(struct strbuf *out, const json_t *document)
+{
+    static const struct text_column columns[] = {
+        {"hold", "hold", false},        {"state", "state", false},    {"points", "points", true},
+        {"event", "by", false},         {"charged", "charged", true}, {"freed", "freed", true},
+        {"ended_part", "ended", false}, {"at", "at", false},          {0}};
+    const json_t *holds = json_object_get(document, "holds");
+
+    if (json_array_size(holds) > 0) {
+        write_heading(out, "holds that it ended or made smaller");
+        text_table_write(holds, columns, 2, out);
+    }
+}
+
 static void write_booked(struct strbuf *out, const json_t *document)
 {
     static const struct text_column charges[] = {{"month", "month", false},
@@ -360,6 +447,17 @@ static void write_booked(struct strbuf *out, const json_t *document)
                                                  {"debit", "from", false},
                                                  {"credit", "to", false},
                                                  {"booked_in", "in", false},
+                                                 {"booked_at", "booked", false},
+                                                 {0}};
+    static const struct text_column refunds[] = {{"month", "month", false},
+                                                 {"version", "version", true},
+                                                 {"by", "by", false},
+                                                 {"project", "project", false},
+                                                 {"points", "points", true},
+                                                 {"grant", "to grant", true},
+                                                 {"transfer", "transfer", true},
+                                                 {"debit", "from", false},
+                                                 {"credit", "to", false},
                                                  {"booked_at", "booked", false},
                                                  {0}};
     static const struct text_column grants[] = {
@@ -375,10 +473,16 @@ static void write_booked(struct strbuf *out, const json_t *document)
     write_part(out, document, "card", "rate card");
     write_part(out, document, "rule", "rule");
     write_part(out, document, "arithmetic", "cost before rounding, in points");
+    write_part(out, document, "refund_rule", "refund by the card");
     write_heading(out, "months");
     text_table_write(json_object_get(document, "months"), months, 2, out);
     write_heading(out, "charges and their transfers");
     text_table_write(json_object_get(document, "charges"), charges, 2, out);
+    if (json_array_size(json_object_get(document, "refunds")) > 0) {
+        write_heading(out, "refunds and their transfers");
+        text_table_write(json_object_get(document, "refunds"), refunds, 2, out);
+    }
+    write_holds(out, document);
     write_heading(out, "paid by the first of these grants that has points left");
     text_table_write(json_object_get(document, "grants"), grants, 2, out);
     if (json_array_size(json_object_get(document, "versions")) > 1) {
@@ -389,11 +493,10 @@ static void write_booked(struct strbuf *out, const json_t *document)
 
 void explain_write_text(const struct explanation *explanation, struct strbuf *out)
 {
-    static const struct text_column head[] = {{"state", "state", false},
-                                              {"project", "project", false},
-                                              {"points", "points", false},
-                                              {"list_points", "list points", false},
-                                              {0}};
+    static const struct text_column head[] = {
+        {"state", "state", false},       {"project", "project", false},
+        {"points", "points", false},     {"list_points", "list points", false},
+        {"refunded", "refunded", false}, {0}};
     json_t *document = explanation_document(explanation);
 
     text_fields_write(document, head, out);

@@ -40,6 +40,7 @@ int grant_infos_build(const struct store_position *position, struct points overd
     struct points *remaining = calloc(count + 1, sizeof *remaining);
     struct balance_position whole = {
         .posted = position->posted,
+        .held = position->held,
         .accrued = position->accrued,
         .overdraft = overdraft,
         .grant_count = count,

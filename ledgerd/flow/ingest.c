@@ -116,3 +116,36 @@ int ingest_note_read(struct store *store, const char *source, struct instant thr
 
     return store_transact(store, STORE_BOOKING, note_read, &reach, err);
 }
+
+struct settling {
+    struct usage_record *record;
+    struct points points;
+    struct batch_settlement *settlement;
+};
+
+static int feed_settlement(struct ingest_run *run, void *context, struct error *err)
+{
+    struct settling *settling = context;
+
+    return run_settle(run, settling->record, settling->points, settling->settlement, err);
+}
+
+int ingest_settlement(struct store *store, const struct ingest_options *options,
+                      struct usage_record *record, struct points points,
+                      struct batch_settlement *settlement, struct error *err)
+{
+    struct settling settling = {record, points, settlement};
+    struct ingest_run *run = run_create(store, options, false, err);
+    struct ingest_counts counts = {0};
+    int result = -1;
+
+    if (run != NULL) {
+        result = run_work(run, feed_settlement, &settling, &counts, err);
+    }
+    run_destroy(run);
+    if (result == 0 && counts.booked != 1) {
+        return error_set(err, ERROR_INTERNAL, "the settlement %s is in the book already",
+                         record->id);
+    }
+    return result;
+}

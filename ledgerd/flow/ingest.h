@@ -22,6 +22,7 @@
 #include "ledgerd/base/instant.h"
 #include "ledgerd/core/calendar.h"
 #include "ledgerd/core/points.h"
+#include "ledgerd/core/usage.h"
 #include "ledgerd/flow/catalog.h"
 #include "ledgerd/store/store.h"
 
@@ -105,6 +106,13 @@ int ingest_bytes(struct store *store, const char *bytes, size_t length,
  */
 int ingest_note_read(struct store *store, const char *source, struct instant through,
                      struct error *err);
+
+/* Post the settlement of a hold, in a transaction of the caller that has both locks (records'
+ * exclusively). `options` need no format. ERROR_REFUSED with reason hold_resolved. */
+struct batch_settlement; /* ingest_holds.h */
+int ingest_settlement(struct store *store, const struct ingest_options *options,
+                      struct usage_record *record, struct points points,
+                      struct batch_settlement *settlement, struct error *err);
 
 /* "booked", "amended", …: the word of import's counts and of POST /v1/usage. */
 const char *ingest_fate_text(enum ingest_fate fate);

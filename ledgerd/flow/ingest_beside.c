@@ -58,21 +58,43 @@ bool poster_is_running(const struct batch *batch, const struct chain *chain)
                : chain->final == BATCH_NONE && (!chain->booked.found || chain->is_running);
 }
 
+/* How many of the bookings end work: all, or none of a close, whose work goes on. */
+static size_t ended_count(const struct poster *poster)
+{
+    return poster->options->is_closing ? 0 : poster->bookings.count;
+}
+
+/* What a batch does to accruals. */
+struct running {
+    struct accrual *put;
+    const struct batch_item **put_items;
+    size_t put_count;
+    struct lookup_key *keys; /* of those put, then of those ended: one for each booking, or none */
+    size_t ended_count;
+};
+
+static void running_release(struct running *running)
+{
+    free(running->put);
+    free(running->put_items);
+    free(running->keys);
+}
+
 /* The accrual of each chain that is still running. */
-static size_t collect_running(struct poster *poster, struct accrual *put)
+static void collect_running(struct poster *poster, struct running *running)
 {
     const struct batch *batch = poster->batch;
-    size_t count = 0;
 
     for (size_t i = 0; i < poster->judgement.chains.count; i++) {
         const struct chain *chain = &poster->judgement.chains.at[i];
+        struct accrual *put = &running->put[running->put_count];
         const struct batch_item *item;
 
         if (!poster_is_running(batch, chain)) {
             continue;
         }
         item = &batch->items.at[chain->running];
-        put[count] = (struct accrual){
+        *put = (struct accrual){
             .source_no = batch->sources.at[item->source].number,
             .id = item->id,
             .project = batch->lines.at[item->line].project,
@@ -80,52 +102,134 @@ static size_t collect_running(struct poster *poster, struct accrual *put)
             .klass = batch->lines.at[item->line].klass,
             .start = item->start,
             .end = item->end,
-            .points = item->points,
-            .list_points = item->list_points,
+            .points = {item->points.micro - item->posted.micro},
+            .list_points = {item->list_points.micro - item->list_posted.micro},
             .month = item->slice_month,
             .month_points = item->month_points,
             .year_points = item->year_points,
             .card_no = item->card_no,
             .record = item->record,
         };
-        memcpy(put[count].content, item->content, sizeof put[count].content);
-        count++;
+        memcpy(put->content, item->content, sizeof put->content);
+        running->keys[running->put_count] = (struct lookup_key){put->source_no, put->id};
+        running->put_items[running->put_count++] = item;
     }
-    return count;
 }
 
-static int write_accruals(struct poster *poster, struct error *err)
+static int collect(struct poster *poster, struct running *running, struct error *err)
 {
     const struct batch *batch = poster->batch;
-    struct accrual *put = calloc(poster->judgement.chains.count + 1, sizeof *put);
-    struct lookup_key *ended = calloc(poster->bookings.count + 1, sizeof *ended);
-    size_t put_count;
-    size_t ended_count = 0;
+    size_t chains = poster->judgement.chains.count;
     bool any = false;
-    int result = -1;
 
-    if (put == NULL || ended == NULL) {
-        no_memory(err);
-        goto done;
+    running->put = calloc(chains + 1, sizeof *running->put);
+    running->put_items = calloc(chains + 1, sizeof *running->put_items);
+    running->keys = calloc(chains + poster->bookings.count + 1, sizeof *running->keys);
+    if (running->put == NULL || running->put_items == NULL || running->keys == NULL) {
+        return no_memory(err);
     }
-    put_count = collect_running(poster, put);
-    if (poster_leave_rest(poster, put, err) != 0 ||
+    collect_running(poster, running);
+    if (poster_leave_rest(poster, running->put, err) != 0 ||
         store_accruals_any(poster->store, &any, err) != 0) {
-        goto done;
+        return -1;
     }
-    for (size_t i = 0; any && i < poster->bookings.count; i++) {
+    for (size_t i = 0; any && i < ended_count(poster); i++) {
         const struct batch_item *item = &batch->items.at[poster->bookings.at[i].item];
 
-        if (item->kind == BATCH_CLOSING) {
-            continue; /* it goes on */
-        }
-        ended[ended_count++] = (struct lookup_key){batch->sources.at[item->source].number,
-                                                   item->id};
+        running->keys[running->put_count + running->ended_count++] = (struct lookup_key){
+            batch->sources.at[item->source].number, item->id};
     }
-    result = store_accruals_move(poster->store, put, put_count, ended, ended_count, err);
-done:
-    free(put);
-    free(ended);
+    return 0;
+}
+
+static int name_hold(struct poster *poster, const struct batch_item *item,
+                     const struct booking *booking, const struct accrual_cover *before,
+                     struct error *err)
+{
+    const struct batch *batch = poster->batch;
+    struct named_hold named = {
+        .item = item,
+        .project = batch->lines.at[item->line].project,
+        .key = {batch->sources.at[item->source].number, item->id},
+        .is_running = booking == NULL,
+        .is_new = booking != NULL && booking->is_new,
+        .record_no = booking != NULL ? booking->record_no : 0,
+    };
+
+    if (before != NULL) {
+        named.before = *before;
+    }
+    return item->hold == NULL && before == NULL ? 0 : named_holds_add(&poster->holds, &named, err);
+}
+
+/* The records that name holds, or whose accruals have covered some, in the order of the keys. */
+static int name_holds(struct poster *poster, const struct running *running, struct error *err)
+{
+    size_t count = running->put_count + running->ended_count;
+    struct accrual_cover *covers = NULL;
+    size_t cover_count = 0;
+    size_t cover = 0;
+    int result = 0;
+
+    if (count > 0) {
+        result = store_read_covers(poster->store, running->keys, count, &covers, &cover_count, err);
+    }
+    for (size_t i = 0; i < running->put_count + ended_count(poster) && result == 0; i++) {
+        const struct booking *booking = i < running->put_count
+                                            ? NULL
+                                            : &poster->bookings.at[i - running->put_count];
+        const struct batch_item *item = booking == NULL ? running->put_items[i]
+                                                        : &poster->batch->items.at[booking->item];
+        bool is_covered = cover < cover_count && covers[cover].key == i;
+
+        result = name_hold(poster, item, booking, is_covered ? &covers[cover] : NULL, err);
+        cover += is_covered;
+    }
+    free(covers);
+    return result;
+}
+
+int poster_write_running(struct poster *poster, struct error *err)
+{
+    struct instant now = poster->options->now;
+    struct running running = {0};
+    int result = -1;
+
+    named_holds_clear(&poster->holds);
+    if (collect(poster, &running, err) == 0 && name_holds(poster, &running, err) == 0 &&
+        named_holds_settle(&poster->holds, poster->store, poster->hasher, now, err) == 0 &&
+        store_accruals_move(poster->store, running.put, running.put_count,
+                            running.keys + running.put_count, running.ended_count, err) == 0) {
+        result = named_holds_write(&poster->holds, poster->store, now, err);
+    }
+    running_release(&running);
+    return result;
+}
+
+int poster_lock_positions(struct poster *poster, struct error *err)
+{
+    const struct batch *batch = poster->batch;
+    const struct tail *tail = &poster->tail;
+    int32_t *accounts = calloc(2 * tail->line_count + 1, sizeof *accounts);
+    const char **projects = calloc(batch->lines.count + 1, sizeof *projects);
+    int result;
+
+    if (accounts == NULL || projects == NULL) {
+        free(accounts);
+        free(projects);
+        return no_memory(err);
+    }
+    for (size_t i = 0; i < tail->line_count; i++) {
+        accounts[2 * i] = tail->lines[i].debit_account;
+        accounts[2 * i + 1] = tail->lines[i].credit_account;
+    }
+    for (size_t i = 0; i < batch->lines.count; i++) {
+        projects[i] = batch->lines.at[i].project;
+    }
+    result = store_lock_positions(poster->store, accounts, 2 * tail->line_count, projects,
+                                  batch->lines.count, err);
+    free(accounts);
+    free(projects);
     return result;
 }
 
@@ -160,8 +264,5 @@ static int write_skipped(struct poster *poster, struct error *err)
 
 int poster_write_beside(struct poster *poster, struct error *err)
 {
-    if (write_contents(poster, err) != 0 || write_accruals(poster, err) != 0) {
-        return -1;
-    }
-    return write_skipped(poster, err);
+    return write_contents(poster, err) != 0 ? -1 : write_skipped(poster, err);
 }

@@ -48,6 +48,7 @@ void poster_destroy(struct poster *poster)
     held_release(&poster->held);
     amendments_release(&poster->amendments);
     tail_release(&poster->tail);
+    named_holds_release(&poster->holds);
     free(poster->months.at);
     free(poster->bookings.at);
     free(poster->posted.at);
@@ -215,17 +216,20 @@ static int judge(struct poster *poster, bool look_up_all, struct error *err)
                        poster->options->now, err);
 }
 
-/* The rest of a batch, under the booking lock: transfers, roll-ups, and what stands beside them. */
+/* The rest of a batch, under the booking lock: roll-ups and what stands beside them, then what
+ * moves positions, as late as can be, because whoever makes holds waits for these. */
 static int write_rest(struct poster *poster, struct error *err)
 {
     struct instant now = poster->options->now;
 
-    if (tail_write(&poster->tail, poster->store, now, err) != 0 ||
+    if (tail_write_totals(&poster->tail, poster->store, err) != 0 ||
         amendments_write(&poster->amendments, &poster->judgement, poster->store, err) != 0 ||
-        poster_write_beside(poster, err) != 0) {
+        poster_write_beside(poster, err) != 0 ||
+        held_write(&poster->held, &poster->judgement, poster->store, now, err) != 0 ||
+        poster_lock_positions(poster, err) != 0 || poster_write_running(poster, err) != 0) {
         return -1;
     }
-    return held_write(&poster->held, &poster->judgement, poster->store, now, err);
+    return tail_write(&poster->tail, poster->store, now, err);
 }
 
 /* The whole batch under both locks: what was looked up stays true until the end. */

@@ -10,6 +10,7 @@
 #include "ledgerd/flow/ingest_amend.h"
 #include "ledgerd/flow/ingest_hash.h"
 #include "ledgerd/flow/ingest_held.h"
+#include "ledgerd/flow/ingest_holds.h"
 #include "ledgerd/flow/ingest_judge.h"
 #include "ledgerd/flow/ingest_tail.h"
 #include "ledgerd/flow/ingest_turns.h"
@@ -42,6 +43,7 @@ struct poster {
     struct held held;
     struct amendments amendments;
     struct tail tail;
+    struct named_holds holds;
     BATCH_LIST(struct booking) bookings;
     BATCH_LIST(size_t) posted; /* of each of the batch's slices: number for tail_transfer */
 };
@@ -53,8 +55,13 @@ int poster_add_up(struct poster *poster, const struct catalog *now, struct error
  */
 int poster_send(struct poster *poster, struct error *err);
 
-/* Write what is kept beside charges: contents, accruals, skipped items (ingest_beside.c). */
+/* Write what is kept beside charges (ingest_beside.c): contents and skipped items; and, once the
+ * positions are locked, accruals and holds. */
 int poster_write_beside(struct poster *poster, struct error *err);
+int poster_write_running(struct poster *poster, struct error *err);
+
+/* Lock the positions of every project that the batch moves points, accruals or holds of. */
+int poster_lock_positions(struct poster *poster, struct error *err);
 
 /* True if the chain's work is still running once the batch is booked. */
 bool poster_is_running(const struct batch *batch, const struct chain *chain);

@@ -8,6 +8,7 @@
 #include "ledgerd/core/rate.h"
 #include "ledgerd/core/rate_refund.h"
 #include "ledgerd/flow/ingest_hash.h"
+#include "ledgerd/flow/ingest_holds.h"
 #include "ledgerd/flow/ingest_judge.h"
 #include "ledgerd/flow/meter_use.h"
 #include "ledgerd/flow/record_json.h"
@@ -40,6 +41,9 @@ struct prepare {
     struct period period;
     struct names names[NAMES]; /* of the batch that is being filled */
 };
+
+/* Settlements of holds are records of this source: no other record may take their identities. */
+static const char settlement_source[] = "hold";
 
 static const struct batch_reading read_nothing = {"", "", "", 0};
 
@@ -239,6 +243,11 @@ static int check_record(struct prepare *prepare, const struct usage_record *reco
 
     if (usage_validate(record, why) != 0) {
         return -1;
+    }
+    if (strcmp(record->source, settlement_source) == 0) {
+        return error_set_reason(why, ERROR_INPUT, "reserved_source",
+                                "record %s: source %s is kept for settlements of holds", record->id,
+                                record->source);
     }
     if (strlen(record->outcome) > FIELD_BYTES || strlen(record->hold) > FIELD_BYTES) {
         return error_set_reason(why, ERROR_INPUT, "malformed",
@@ -448,8 +457,8 @@ static void take_parts(const struct prepare *prepare, const struct usage_record 
         const struct charge_slice *slice = &charge->slices[i];
 
         if (to->kind == BATCH_CLOSING && is_posted(prepare, to, slice->month)) {
-            to->points.micro -= slice->points.micro;
-            to->list_points.micro -= slice->list_points.micro;
+            to->posted.micro += slice->points.micro;
+            to->list_posted.micro += slice->list_points.micro;
             continue;
         }
         if (slice->month.number == to->slice_month.number) {
@@ -519,6 +528,15 @@ static int check_resolve_rate(struct prepare *prepare, struct usage_record *reco
     return to->kind == BATCH_RUNNING ? 0 : take_final(prepare, record, batch, to, why);
 }
 
+static void take_hold(const struct usage_record *record, struct batch *batch, struct batch_item *to)
+{
+    if (*record->hold != '\0') {
+        to->hold = arena_string(&batch->arena, record->hold);
+    }
+    to->ends_part = strcmp(record->outcome, "requeued") != 0 &&
+                    strcmp(record->outcome, "node_fail") != 0;
+}
+
 static int prepare_record(struct prepare *prepare, const struct import_item *item,
                           struct batch *batch, struct batch_item *to, struct error *err)
 {
@@ -532,6 +550,7 @@ static int prepare_record(struct prepare *prepare, const struct import_item *ite
     to->start = record->start;
     to->end = record->end;
     to->elapsed_us = judge_elapsed_us(record);
+    take_hold(record, batch, to);
     to->has_seen = instant_is_set(record->seen);
     if (!to->has_seen) {
         record->seen = prepare->options->now;
@@ -554,6 +573,72 @@ static int prepare_record(struct prepare *prepare, const struct import_item *ite
     }
     batch_chain(batch);
     return 0;
+}
+
+/* The one slice of a settlement: what was asked to be charged, when it was. */
+static void take_settled_slice(const struct usage_record *record, struct batch *batch,
+                               struct batch_item *to)
+{
+    struct batch_slice *slice = batch_slice(batch);
+
+    if (slice == NULL) {
+        return;
+    }
+    *slice = (struct batch_slice){
+        .month = to->month, .last = record->end, .points = to->points, .list_points = to->points};
+    batch_month(batch, to->month);
+    to->slice = (uint32_t)batch->slices.count - 1;
+    to->slice_count = 1;
+    to->charge_row = batch->charges.length;
+    copy_add_charge(&batch->charges, &(struct copy_charge){.month = to->month,
+                                                           .card_no = to->card_no,
+                                                           .rule = to->rule,
+                                                           .last = record->end,
+                                                           .points = to->points,
+                                                           .list_points = to->points,
+                                                           .project = record->project,
+                                                           .user = record->user,
+                                                           .klass = record->klass});
+    to->charge_end = batch->charges.length;
+    to->identity_row = batch->identities.length;
+    copy_add_identity(&batch->identities, record->id, to->content, to->month);
+    to->identity_end = batch->identities.length;
+    to->usage_row = batch->usages.length;
+    copy_add_usage(&batch->usages, record, record->project, record->klass,
+                   &(struct copy_months){.month = to->month});
+    to->usage_end = batch->usages.length;
+}
+
+int prepare_settlement(struct prepare *prepare, struct usage_record *record, struct points points,
+                       struct batch_settlement *settlement, struct batch *batch, struct error *err)
+{
+    struct batch_item *to = batch_item(batch);
+
+    if (to == NULL) {
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    }
+    to->kind = BATCH_FINAL;
+    to->source = batch_source(batch, settlement_source);
+    to->line = batch_line(batch, to->source, record->project, record->klass);
+    to->id = arena_string(&batch->arena, record->id);
+    to->user = arena_string(&batch->arena, record->user);
+    to->hold = arena_string(&batch->arena, record->hold);
+    to->settlement = settlement;
+    to->ends_part = true;
+    to->has_seen = true;
+    to->start = to->end = to->seen = record->end;
+    to->month = month_of(prepare, record->end);
+    to->has_month = true;
+    to->card_no = PREPARE_SETTLED_CARD;
+    to->rule = PREPARE_SETTLED_RULE;
+    to->points = to->list_points = points;
+    if (ingest_hash_content(prepare->hasher, record, to->content, err) != 0) {
+        return -1;
+    }
+    take_settled_slice(record, batch, to);
+    batch_chain(batch);
+    return batch->failed || batch->arena.failed ? error_set(err, ERROR_INTERNAL, "out of memory")
+                                                : 0;
 }
 
 int prepare_item(struct prepare *prepare, const struct import_item *item, struct batch *batch,

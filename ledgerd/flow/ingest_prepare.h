@@ -12,6 +12,12 @@
 #include "ledgerd/flow/catalog.h"
 #include "ledgerd/flow/ingest.h"
 
+enum { /* of charges that no card made: settlements of holds */
+       PREPARE_SETTLED_CARD = 0,
+       PREPARE_SETTLED_RULE = -1,
+};
+
+struct batch_settlement; /* ingest_holds.h */
 struct prepare;
 
 /* Borrows options and catalog.  NULL on error. */
@@ -25,5 +31,10 @@ void prepare_reading(struct prepare *prepare, const struct batch_reading *readin
 /* Append the item to the batch.  Fails only when there is no memory. */
 int prepare_item(struct prepare *prepare, const struct import_item *item, struct batch *batch,
                  struct error *err);
+
+/* Append the settlement of a hold, which it names, as a record of source "hold" at record->end;
+ * project and class are the book's own. Both are borrowed until the batch is posted. */
+int prepare_settlement(struct prepare *prepare, struct usage_record *record, struct points points,
+                       struct batch_settlement *settlement, struct batch *batch, struct error *err);
 
 #endif

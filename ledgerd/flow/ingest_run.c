@@ -218,6 +218,15 @@ int run_feed(struct ingest_run *run, struct importer *importer, const struct bat
     return more;
 }
 
+int run_settle(struct ingest_run *run, struct usage_record *record, struct points points,
+               struct batch_settlement *settlement, struct error *err)
+{
+    if (run->filling == NULL && take_empty(run, err) != 0) {
+        return -1;
+    }
+    return prepare_settlement(run->prepare, record, points, settlement, run->filling, err);
+}
+
 struct preparing {
     struct ingest_run *run;
     run_work_fn *work;

@@ -30,6 +30,11 @@ const struct zone *run_zone(const struct ingest_run *run);
 int run_feed(struct ingest_run *run, struct importer *importer, const struct batch_reading *reading,
              struct error *err);
 
+/* Feed the settlement of a hold, see ingest_prepare.h.  To be called by the work only. */
+struct batch_settlement;
+int run_settle(struct ingest_run *run, struct usage_record *record, struct points points,
+               struct batch_settlement *settlement, struct error *err);
+
 /* Progress tells how much of this input is read; borrowed. */
 void run_watch(struct ingest_run *run, const struct input *input);
 

@@ -483,15 +483,21 @@ static int settle_expiries(const struct tail *tail, struct store *store, struct 
     return result;
 }
 
+int tail_write_totals(struct tail *tail, struct store *store, struct error *err)
+{
+    return write_usages(tail, store, err) != 0 || write_meters(tail, store, err) != 0 ||
+                   write_refunds(tail, store, err) != 0
+               ? -1
+               : write_sources(tail, store, err);
+}
+
 int tail_write(struct tail *tail, struct store *store, struct instant now, struct error *err)
 {
     struct post_entry entry = {
         .kind = "import", .booked_at = now, .line_count = tail->line_count, .lines = tail->lines};
 
     if ((entry.line_count > 0 && store_post_entry(store, &entry, NULL, err) != 0) ||
-        write_usages(tail, store, err) != 0 || write_meters(tail, store, err) != 0 ||
-        write_draws(tail, store, err) != 0 || write_refunds(tail, store, err) != 0 ||
-        write_limits(tail, store, err) != 0 || write_sources(tail, store, err) != 0) {
+        write_draws(tail, store, err) != 0 || write_limits(tail, store, err) != 0) {
         return -1;
     }
     return settle_expiries(tail, store, now, err);

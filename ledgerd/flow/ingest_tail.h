@@ -71,7 +71,9 @@ int tail_number(struct tail *tail, struct store *store, struct number_block *num
                 struct error *err);
 int64_t tail_transfer(const struct tail *tail, size_t posted);
 
-/* Post the transfers, then everything that is kept beside them.  Under the booking lock. */
+/* Write the roll-ups, refunds and sources, which no position waits for; then post the transfers and
+ * what balances are made of.  Under the booking lock. */
+int tail_write_totals(struct tail *tail, struct store *store, struct error *err);
 int tail_write(struct tail *tail, struct store *store, struct instant now, struct error *err);
 
 #endif

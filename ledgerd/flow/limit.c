@@ -7,6 +7,7 @@
 
 #include "ledgerd/core/usage.h"
 #include "ledgerd/flow/project_find.h"
+#include "ledgerd/store/store_hold.h"
 
 enum {
     DETAIL_BYTES = 1024,
@@ -174,12 +175,13 @@ static const struct store_limit_sum *find_sum(const struct store_limit_sums *sum
 }
 
 static int make_bound(const struct catalog *catalog, const struct catalog_project *project,
-                      const struct catalog_limit *limit, const struct store_limit_sums *sums,
+                      const struct catalog_limit *limit, const struct limit_knowledge *known,
                       struct instant now, struct decide_bound *bound, struct error *err)
 {
     bool is_user = *limit->user != '\0';
     const struct store_limit_sum *sum = find_sum(
-        sums, limit->number, limit_since_at(limit->period, &catalog->calendar, now));
+        &known->sums, limit->number, limit_since_at(limit->period, &catalog->calendar, now));
+    struct points held = find_sum(&known->sums, limit->number, STORE_LIMIT_HELD)->held;
 
     *bound = (struct decide_bound){
         .limit = is_user ? LIMIT_USER : LIMIT_PROJECT,
@@ -188,9 +190,10 @@ static int make_bound(const struct catalog *catalog, const struct catalog_projec
         .points = limit->points,
         .charged = sum->charged,
         .accrued = sum->accrued,
-        .held = sum->held,
     };
-    if (points_subtract(bound->points, bound->charged, &bound->available) != POINTS_OK ||
+    if (points_subtract(held, is_user ? known->user_lapsed : known->lapsed, &bound->held) !=
+            POINTS_OK ||
+        points_subtract(bound->points, bound->charged, &bound->available) != POINTS_OK ||
         points_subtract(bound->available, bound->accrued, &bound->available) != POINTS_OK ||
         points_subtract(bound->available, bound->held, &bound->available) != POINTS_OK) {
         return error_set(err, ERROR_INTERNAL, "project %s: a limit's sums overflow", project->id);
@@ -199,7 +202,7 @@ static int make_bound(const struct catalog *catalog, const struct catalog_projec
 }
 
 int limit_bounds(const struct catalog *catalog, const struct catalog_project *project,
-                 const char *user, const struct store_limit_sums *sums, struct instant now,
+                 const char *user, const struct limit_knowledge *known, struct instant now,
                  struct decide_bound *bounds, size_t *count, struct error *err)
 {
     const char *const subjects[] = {"", user};
@@ -210,7 +213,7 @@ int limit_bounds(const struct catalog *catalog, const struct catalog_project *pr
         const struct catalog_limit *limits = catalog_limits(project, subjects[s], &found);
 
         for (size_t i = 0; i < found && *count < DECIDE_BOUNDS_MAX; i++) {
-            if (make_bound(catalog, project, &limits[i], sums, now, &bounds[*count], err) != 0) {
+            if (make_bound(catalog, project, &limits[i], known, now, &bounds[*count], err) != 0) {
                 return -1;
             }
             (*count)++;
@@ -236,8 +239,13 @@ void limit_rows_release(struct limit_rows *rows)
     *rows = (struct limit_rows){0};
 }
 
+struct listed {
+    struct store_limit_sums sums;
+    struct lapsed_rows lapsed;
+};
+
 static int fill_rows(struct listing *listing, const struct catalog *catalog,
-                     const struct catalog_project *project, const struct store_limit_sums *sums,
+                     const struct catalog_project *project, const struct listed *listed,
                      struct error *err)
 {
     struct limit_rows *rows = &listing->rows;
@@ -249,8 +257,12 @@ static int fill_rows(struct listing *listing, const struct catalog *catalog,
     for (size_t i = 0; i < project->limit_count; i++) {
         const struct catalog_limit *limit = &project->limits[i];
         struct limit_row *row = &rows->rows[rows->count++];
+        struct limit_knowledge known = {
+            .sums = listed->sums,
+            .lapsed = store_lapsed_of(&listed->lapsed, project->id, NULL),
+            .user_lapsed = store_lapsed_of(&listed->lapsed, project->id, limit->user)};
 
-        if (make_bound(catalog, project, limit, sums, listing->now, &row->bound, err) != 0) {
+        if (make_bound(catalog, project, limit, &known, listing->now, &row->bound, err) != 0) {
             return -1;
         }
         row->period = limit_period_at(limit->period, &catalog->calendar, listing->now);
@@ -266,7 +278,7 @@ static int list(struct store *store, void *context, struct error *err)
     struct listing *listing = context;
     struct catalog *catalog = catalog_load(store, err);
     const struct catalog_project *project;
-    struct store_limit_sums sums = {0};
+    struct listed listed = {0};
     int result = -1;
 
     limit_rows_release(&listing->rows);
@@ -276,10 +288,12 @@ static int list(struct store *store, void *context, struct error *err)
     project = catalog_project(catalog, listing->project);
     if (project == NULL) {
         project_unknown(listing->project, err);
-    } else if (limit_read_sums(store, catalog, listing->project, listing->now, &sums, err) == 0) {
-        result = fill_rows(listing, catalog, project, &sums, err);
+    } else if (limit_read_sums(store, catalog, project->id, listing->now, &listed.sums, err) == 0 &&
+               store_read_lapsed(store, project->id, listing->now, &listed.lapsed, err) == 0) {
+        result = fill_rows(listing, catalog, project, &listed, err);
     }
-    store_limit_sums_release(&sums);
+    store_limit_sums_release(&listed.sums);
+    store_lapsed_release(&listed.lapsed);
     catalog_destroy(catalog);
     return result;
 }

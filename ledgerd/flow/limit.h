@@ -59,11 +59,19 @@ void limit_rows_release(struct limit_rows *rows);
 int limit_read_sums(struct store *store, const struct catalog *catalog, const char *project,
                     struct instant now, struct store_limit_sums *sums, struct error *err);
 
+/* What is known of a project's limits: the sums, and how much of what they count as held is past
+ * its deadline, of the whole project and of the user that is asked about. */
+struct limit_knowledge {
+    struct store_limit_sums sums; /* borrowed */
+    struct points lapsed;
+    struct points user_lapsed;
+};
+
 /* How the limits that hold for the user within the project ("": for nobody in particular) stand at
  * `now`: bounds[DECIDE_BOUNDS_MAX], of which *count are filled. They borrow names from the project.
  * ERROR_INTERNAL if the numbers overflow. */
 int limit_bounds(const struct catalog *catalog, const struct catalog_project *project,
-                 const char *user, const struct store_limit_sums *sums, struct instant now,
+                 const char *user, const struct limit_knowledge *known, struct instant now,
                  struct decide_bound *bounds, size_t *count, struct error *err);
 
 #endif

@@ -6,6 +6,7 @@
 #include "importers/importer.h"
 #include "ledgerd/core/policy.h"
 #include "ledgerd/core/rate.h"
+#include "ledgerd/core/rate_refund.h"
 #include "ledgerd/flow/document.h"
 
 struct quoting {
@@ -27,12 +28,25 @@ static json_t *slices_document(const struct charge *charge)
     return slices;
 }
 
+/* What the card would give back by itself. */
+static struct points refund_of(const struct usage_record *record, const struct charge *charge)
+{
+    struct points amounts[CHARGE_SLICES_MAX + 1], sum = POINTS_ZERO;
+
+    rate_refund(record, charge, amounts);
+    for (size_t i = 0; i < charge->slice_count; i++) {
+        sum.micro += amounts[i].micro; /* at most charge->points, which fits */
+    }
+    return sum;
+}
+
 static json_t *charge_document(const struct usage_record *record, const struct charge *charge)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:i, s:o}", "source", document_text(record->source),
-                     "id", document_text(record->id), "points", document_points(charge->points),
-                     "list_points", document_points(charge->list_points), "card",
-                     charge->card->name, "rule", charge->rule, "slices", slices_document(charge));
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:s, s:i, s:o}", "source", document_text(record->source), "id",
+        document_text(record->id), "points", document_points(charge->points), "list_points",
+        document_points(charge->list_points), "refund", document_points(refund_of(record, charge)),
+        "card", charge->card->name, "rule", charge->rule, "slices", slices_document(charge));
 }
 
 static json_t *error_document(const struct usage_record *record, const char *reason,

@@ -198,11 +198,15 @@ static int64_t next_grant(const struct refunding *refunding)
     return next != NULL ? next->id : 0;
 }
 
-static int32_t spent_account(const struct refunding *refunding, const char *klass)
+/* Where the points went, whoever serves the class by now. */
+static int32_t spent_account(const struct refunding *refunding, const struct charged_slice *slice)
 {
-    const struct catalog_project *service = catalog_service(refunding->catalog,
-                                                            refunding->request->source, klass);
+    const struct catalog_project *service;
 
+    if (slice->sink_account != 0) {
+        return slice->sink_account;
+    }
+    service = catalog_service(refunding->catalog, refunding->request->source, slice->klass);
     return service != NULL && service != refunding->project ? service->account
                                                             : refunding->project->spent_account;
 }
@@ -215,7 +219,7 @@ static void add_row(struct refunding *refunding, const struct charged_slice *sli
                                            refunding->request->act.now);
 
     refunding->lines[refunding->row_count] = (struct post_line){
-        .debit_account = spent_account(refunding, slice->klass),
+        .debit_account = spent_account(refunding, slice),
         .credit_account = refunding->project->account,
         .month = month,
         .amount = {micro},

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 enum {
     SEAL_EVERY_US = 250 * 1000, /* so that a commit is sealed within a second */
     SEAL_RETRY_US = 1000 * 1000,
+    CONNECT_PATIENCE_US = 5 * 1000 * 1000,
+    PATIENCE_US = 30 * 1000 * 1000, /* with the database, for one statement of one link */
 };
 
 struct sealer {
@@ -26,7 +29,7 @@ struct sealer {
     bool has_thread;
     pthread_mutex_t mutex; /* guards stop */
     pthread_cond_t condition;
-    bool stop;
+    atomic_bool stop; /* the store's alarm as well */
 };
 
 /* False when the sealer is to end. */
@@ -60,10 +63,13 @@ static void note_outcome(struct sealer *sealer, int result, const struct error *
 static int seal_committed(struct sealer *sealer, struct error *err)
 {
     if (sealer->store == NULL) {
-        sealer->store = store_open(sealer->conninfo, STORE_DAEMON, err);
+        sealer->store = store_open_patient(sealer->conninfo, STORE_DAEMON, CONNECT_PATIENCE_US,
+                                           err);
         if (sealer->store == NULL) {
             return -1;
         }
+        store_set_patience(sealer->store, PATIENCE_US);
+        store_set_alarm(sealer->store, &sealer->stop);
     }
     if (!store_is_connected(sealer->store) && store_reconnect(sealer->store, err) != 0) {
         return -1;

@@ -14,6 +14,7 @@
 #include "ledgerd/flow/project_find.h"
 #include "ledgerd/store/store_correct.h"
 #include "ledgerd/store/store_grant.h"
+#include "ledgerd/store/store_hold_end.h"
 #include "ledgerd/store/store_policy.h"
 #include "ledgerd/store/store_post.h"
 
@@ -177,9 +178,13 @@ static int settle_pieces(struct moving *moving, struct error *err)
 
 static int settle_points(struct store *store, struct moving *moving, struct error *err)
 {
+    const char *const projects[] = {moving->from->id, moving->to->id};
     int64_t movable;
 
-    if (balance_gather(store, moving->catalog, moving->from, moving->request->act.now,
+    /* Nobody holds, between the look and the booking, what is being moved. */
+    if (store_lock_positions(store, NULL, 0, projects, sizeof projects / sizeof projects[0], err) !=
+            0 ||
+        balance_gather(store, moving->catalog, moving->from, moving->request->act.now,
                        &moving->sheet, err) != 0) {
         return -1;
     }

@@ -122,6 +122,8 @@ static int verify_rest(struct store *store, const struct catalog *catalog,
     int64_t every = options->rerate_every > 0 ? options->rerate_every : 1;
 
     if (run_statements(store, verify_statements, verify_statement_count, NULL, result, err) != 0 ||
+        run_statements(store, verify_hold_statements, verify_hold_statement_count, NULL, result,
+                       err) != 0 ||
         verify_pools(store, catalog, result, err) != 0 ||
         verify_expiries(store, catalog, result, err) != 0 ||
         verify_months(store, result, err) != 0 ||

@@ -171,7 +171,7 @@ static int gather_moved(struct verify_chain *chain, struct verify_result *result
     size_t count = 1;
 
     for (size_t i = 0; i < chain->count; i++) {
-        count += chain->readers[i].walk.moved.count;
+        count += chain->readers[i].walk.sums.moved.count;
     }
     moved->debit_accounts = calloc(count, sizeof *moved->debit_accounts);
     moved->credit_accounts = calloc(count, sizeof *moved->credit_accounts);
@@ -186,7 +186,7 @@ static int gather_moved(struct verify_chain *chain, struct verify_result *result
         return error_set(err, ERROR_INTERNAL, "out of memory");
     }
     for (size_t i = 0; i < chain->count; i++) {
-        const struct posting *posting = &chain->readers[i].walk.moved;
+        const struct posting *posting = &chain->readers[i].walk.sums.moved;
 
         for (size_t n = 0; n < posting->count; n++) {
             moved_add(moved, &posting->lines[n]);
@@ -237,6 +237,38 @@ static void note_transfers(const struct verify_chain *chain, struct verify_resul
     verify_note(result, "transfers_as_sealed", promise, detail);
 }
 
+static void note_links(const struct verify_chain *chain, struct verify_result *result)
+{
+    const struct walk *first = &chain->readers[0].walk;
+
+    for (size_t i = 1; i < chain->count; i++) {
+        const struct walk *walk = &chain->readers[i].walk;
+
+        if (walk->broken[0] != '\0' &&
+            (first->broken[0] == '\0' || walk->broken_at < first->broken_at)) {
+            first = walk;
+        }
+    }
+    verify_note(result, "seals_are_a_chain", "every seal follows from the one before it",
+                first->broken);
+}
+
+static void note_entries(const struct verify_chain *chain, struct verify_result *result)
+{
+    const struct walk *first = &chain->readers[0].walk;
+
+    for (size_t i = 1; i < chain->count; i++) {
+        const struct walk *walk = &chain->readers[i].walk;
+
+        if (walk->parted[0] != '\0' &&
+            (first->parted[0] == '\0' || walk->parted_at < first->parted_at)) {
+            first = walk;
+        }
+    }
+    verify_note(result, "transfers_have_their_entry",
+                "every transfer was booked together with its entry", first->parted);
+}
+
 static void note_checkpoint(struct walk *walk, struct verify_result *result)
 {
     if (walk->since == NULL) {
@@ -263,9 +295,9 @@ int verify_chain_finish(struct verify_chain *chain, struct verify_result *result
     result->unsealed = first->unsealed;
     result->seals = first->last.n;
     result->sealed_through = first->last.n > 0 ? first->last.sealed_at : INSTANT_NONE;
-    verify_note(result, "seals_are_a_chain", "every seal follows from the one before it",
-                first->broken);
+    note_links(chain, result);
     note_transfers(chain, result);
+    note_entries(chain, result);
     note_checkpoint(first, result);
     return verify_sealed_months(chain->store, &first->closes, result, err);
 }

@@ -17,10 +17,11 @@ struct verify_chain;
 struct verify_chain *verify_chain_start(struct store *store, const struct verify_options *options,
                                         struct error *err);
 
-/* Wait for the end, and note three checks: every link follows from the one before it; every
- * transfer is as it was sealed, and none is missing or added; and, with options->since, the chain
- * still holds what that checkpoint says. Fills the result's transfers and sealed_* fields. *moved
- * gets what the transfers moved, borrowed until verify_chain_destroy. */
+/* Wait for the end, and note four checks: every link follows from the one before it; every
+ * transfer is as it was sealed, and none is missing or added; every one was booked with its entry;
+ * and, with options->since, the chain still holds what that checkpoint says. Fills the result's
+ * transfers and sealed_* fields. *moved gets what the transfers moved, borrowed until
+ * verify_chain_destroy. */
 int verify_chain_finish(struct verify_chain *chain, struct verify_result *result,
                         struct verify_moved *moved, struct error *err);
 

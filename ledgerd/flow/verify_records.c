@@ -1,7 +1,8 @@
 /* verify_records - rate what is booked again, and compare with what was charged. Part of verify.
  *
  * The charges of a record, summed over all its versions, must be the slices of its current content:
- * under its own names, month by month, and nothing under any other name or month.
+ * under its own names, month by month, and nothing under any other name or month. The same goes for
+ * what the card gives back of them.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include "ledgerd/flow/verify_book.h"
 #include "ledgerd/flow/verify_knowledge.h"
 #include "ledgerd/flow/verify_meters.h"
+#include "ledgerd/flow/verify_refunds.h"
 #include "ledgerd/store/store_verify.h"
 
 enum { REASON_BYTES = 384 };
@@ -122,7 +124,8 @@ static bool rate_again(struct rerating *rerating, const struct knowledge_state *
         snprintf(why, REASON_BYTES, "it cannot be rated: %.300s", cause.text);
         return false;
     }
-    return matches(record, &rerating->charge, why);
+    return matches(record, &rerating->charge, why) &&
+           refunds_match(record, &rerating->charge, why, REASON_BYTES);
 }
 
 static int check_record(void *context, const struct verify_record *record, struct error *err)
@@ -132,6 +135,9 @@ static int check_record(void *context, const struct verify_record *record, struc
     char first[REASON_BYTES] = "", why[REASON_BYTES] = "";
     bool ok = false;
 
+    if (strcmp(usage->source, "hold") == 0) {
+        return 0; /* a settlement: no card rates it */
+    }
     rerating->records++;
     for (size_t i = 0; i < rerating->knowledge.count && !ok; i++) {
         ok = rate_again(rerating, &rerating->knowledge.states[i], record, i == 0 ? first : why);
@@ -173,7 +179,8 @@ static int rerate_all(struct rerating *rerating, struct store *store, int64_t ev
         return -1;
     }
     snprintf(promise, sizeof promise,
-             "%" PRId64 " records were rated again, each comes to what was charged",
+             "%" PRId64 " records were rated again, each comes to what was charged and "
+             "given back",
              rerating->records);
     verify_note(result, "records_rate_the_same", promise, rerating->detail);
     return rerating->with_meters ? check_meters(rerating, store, result, err) : 0;

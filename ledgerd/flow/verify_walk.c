@@ -10,6 +10,7 @@
 static void note_broken(struct walk *walk, int64_t n, const char *why)
 {
     if (walk->broken[0] == '\0') {
+        walk->broken_at = n;
         snprintf(walk->broken, sizeof walk->broken, "seal %" PRId64 ": %s", n, why);
     }
 }
@@ -34,9 +35,6 @@ static int check_link(struct walk *walk, struct seal_hasher *hasher, const struc
                                    : is_after(seal->last, walk->last.last) ||
                                          is_after(walk->last.last, seal->last)) {
         note_broken(walk, seal->n, "it does not end behind the one before it");
-    }
-    if (seal->closes != NULL) {
-        strbuf_add(&walk->closes, seal->closes, seal->closes_length);
     }
     if (seal_hash_head(hasher, walk->last.head, seal, head, err) != 0) {
         return -1;
@@ -70,20 +68,39 @@ static void meet_checkpoint(struct walk *walk, const struct store_seal *seal)
     }
 }
 
-/* Follow the page's links; the walks that do not check them only need to know where they end. */
+/* Follow the page's links; those of other walks' windows have no leaves to check. */
 static int follow_links(struct walk *walk, struct seal_hasher *hasher, const struct seal_page *page,
-                        struct error *err)
+                        bool is_own, struct error *err)
 {
     for (size_t i = 0; i < page->count; i++) {
         const struct store_seal *seal = &page->seals[i];
 
+        if (is_own && check_link(walk, hasher, seal, err) != 0) {
+            return -1;
+        }
         if (walk->part == 0) {
-            if (check_link(walk, hasher, seal, err) != 0) {
-                return -1;
-            }
             meet_checkpoint(walk, seal);
         }
+        if (walk->part == 0 && seal->closes != NULL) {
+            strbuf_add(&walk->closes, seal->closes, seal->closes_length);
+        }
         walk->last = *seal;
+    }
+    return 0;
+}
+
+static int read_window(struct walk *walk, struct store *store, struct seal_hasher *hasher,
+                       const struct store_seal *before, const struct seal_page *page,
+                       struct error *err)
+{
+    bool is_first = walk->parted[0] == '\0';
+
+    if (window_compare(store, hasher, before, page, &walk->sums, &walk->faults, err) != 0 ||
+        entries_check(&walk->sums.entries, store, walk->parted, sizeof walk->parted, err) != 0) {
+        return -1;
+    }
+    if (is_first) {
+        walk->parted_at = before->n;
     }
     return 0;
 }
@@ -93,18 +110,19 @@ static int walk_pages(struct walk *walk, struct store *store, struct seal_hasher
 {
     for (size_t number = 0;; number++) {
         const struct store_seal before = walk->last;
+        bool is_own = number % walk->parts == walk->part;
 
-        if (store_seal_page(store, &walk->last, WALK_WINDOW_TRANSFERS, page, err) != 0) {
+        if ((is_own ? store_seal_page : store_seal_page_heads)(
+                store, &before, WALK_WINDOW_TRANSFERS, page, err) != 0) {
             return -1;
         }
         if (page->count == 0) {
             return 0;
         }
-        if (follow_links(walk, hasher, page, err) != 0) {
+        if (follow_links(walk, hasher, page, is_own, err) != 0) {
             return -1;
         }
-        if (number % walk->parts == walk->part &&
-            window_compare(store, hasher, &before, page, &walk->moved, &walk->faults, err) != 0) {
+        if (is_own && read_window(walk, store, hasher, &before, page, err) != 0) {
             return -1;
         }
     }
@@ -115,7 +133,22 @@ static int take_unsealed(void *context, const struct seal_row *row, struct error
     struct walk *walk = context;
 
     walk->unsealed++;
-    return window_add_moved(&walk->moved, row, err);
+    return window_add_moved(&walk->sums.moved, row, err);
+}
+
+static int read_unsealed(struct walk *walk, struct store *store, struct error *err)
+{
+    char detail[VERIFY_DETAIL_BYTES];
+
+    if (store_seal_rows(store, walk->last.last, SEAL_END, take_unsealed, walk, err) != 0 ||
+        store_verify_entries_after(store, walk->last.last, detail, sizeof detail, err) != 0) {
+        return -1;
+    }
+    if (walk->parted[0] == '\0') {
+        memcpy(walk->parted, detail, sizeof walk->parted);
+        walk->parted_at = walk->last.n;
+    }
+    return 0;
 }
 
 int walk_run(struct walk *walk, struct store *store, struct error *err)
@@ -124,20 +157,15 @@ int walk_run(struct walk *walk, struct store *store, struct error *err)
     struct seal_page page = {0};
     int result = -1;
 
-    posting_clear(&walk->moved); /* a repeated transaction starts over */
-    strbuf_release(&walk->closes);
-    *walk = (struct walk){.part = walk->part,
-                          .parts = walk->parts,
-                          .since = walk->since,
-                          .moved = walk->moved,
-                          .closes = walk->closes};
+    walk_release(walk); /* a repeated transaction starts over */
+    *walk = (struct walk){.part = walk->part, .parts = walk->parts, .since = walk->since};
     strbuf_init(&walk->closes);
     walk->last.last = SEAL_START;
     if (hasher != NULL) {
         result = walk_pages(walk, store, hasher, &page, err);
     }
     if (result == 0 && walk->part == 0) {
-        result = store_seal_rows(store, walk->last.last, SEAL_END, take_unsealed, walk, err);
+        result = read_unsealed(walk, store, err);
     }
     seal_page_release(&page);
     walk->last.leaves = NULL;
@@ -148,6 +176,7 @@ int walk_run(struct walk *walk, struct store *store, struct error *err)
 
 void walk_release(struct walk *walk)
 {
-    posting_release(&walk->moved);
+    posting_release(&walk->sums.moved);
+    entries_release(&walk->sums.entries);
     strbuf_release(&walk->closes);
 }

@@ -2,8 +2,9 @@
  * verify_chain.
  *
  * The chain is cut into windows; of `parts` walks each reads every parts-th window's transfers,
- * compares them with their leaves and adds up what they moved. The first walk also follows the
- * links and takes what is not sealed yet, so that all walks together read every transfer once.
+ * compares them with their leaves and their entries, and adds up what they moved. It
+ * checks the links of its own windows. The first walk also takes what is not sealed yet, so that
+ * all walks together check every link and read every transfer once.
  */
 #ifndef LEDGERD_FLOW_VERIFY_WALK_H
 #define LEDGERD_FLOW_VERIFY_WALK_H
@@ -27,14 +28,17 @@ struct walk { /* part, parts and since are set, the rest is zero */
     size_t part;
     size_t parts;
     const struct checkpoint *since; /* NULL for none */
-    struct posting moved;           /* `charges` counts transfers */
+    struct window_sums sums;
     struct window_faults faults;
+    char parted[VERIFY_DETAIL_BYTES]; /* first transfer that is not with its entry, "" if none */
+    int64_t parted_at;                /* link before the window of that one */
+    char broken[VERIFY_DETAIL_BYTES]; /* first link that does not follow, "" if none */
+    int64_t broken_at;                /* its number */
+    struct store_seal last;           /* link of the chain; n is 0 without one */
     /* Of the first walk alone. */
-    struct store_seal last; /* link of the chain; n is 0 without one */
     int64_t unsealed;
     struct strbuf closes; /* leaves of all closes that are sealed */
     bool met_checkpoint;
-    char broken[VERIFY_DETAIL_BYTES];  /* first link that does not follow, "" if none */
     char differs[VERIFY_DETAIL_BYTES]; /* from the checkpoint, "" if not */
 };
 

@@ -26,7 +26,7 @@ struct window {
     struct row_words differing; /* of the leaf first_differing */
     struct row_words added;
     struct window_faults counts;
-    struct posting *moved;
+    struct window_sums *sums;
 };
 
 static void window_release(struct window *window)
@@ -177,7 +177,8 @@ static int take_row(void *context, const struct seal_row *row, struct error *err
     unsigned char leaf[SEAL_LEAF_BYTES];
     size_t i = window_find(window, row->place.transfer_id);
 
-    if (window_add_moved(window->moved, row, err) != 0) {
+    if (window_add_moved(&window->sums->moved, row, err) != 0 ||
+        entries_add(&window->sums->entries, row, err) != 0) {
         return -1;
     }
     if (i == window->count) {
@@ -265,10 +266,10 @@ static void window_judge(struct window *window, int64_t before, struct window_fa
 }
 
 int window_compare(struct store *store, struct seal_hasher *hasher, const struct store_seal *before,
-                   const struct seal_page *page, struct posting *moved,
+                   const struct seal_page *page, struct window_sums *sums,
                    struct window_faults *faults, struct error *err)
 {
-    struct window window = {.hasher = hasher, .page = page, .moved = moved};
+    struct window window = {.hasher = hasher, .page = page, .sums = sums};
     int result = -1;
 
     if (window_fill(&window, err) == 0 &&

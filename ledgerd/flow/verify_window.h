@@ -13,6 +13,7 @@
 #include "ledgerd/core/posting.h"
 #include "ledgerd/flow/seal_hash.h"
 #include "ledgerd/flow/verify.h"
+#include "ledgerd/flow/verify_entries.h"
 #include "ledgerd/store/store_seal.h"
 
 struct window_faults { /* of all windows so far; a zeroed one has none */
@@ -25,10 +26,16 @@ struct window_faults { /* of all windows so far; a zeroed one has none */
     char foreign[VERIFY_DETAIL_BYTES]; /* the same */
 };
 
+struct window_sums {        /* of all windows so far; a zeroed one is empty */
+    struct posting moved;   /* `charges` counts transfers */
+    struct entries entries; /* not compared with the book yet */
+};
+
 /* Compare the transfers behind `before`, up to the page's last link, with its leaves, and add what
- * they moved. Counts and describes what differs; -1 only if the book could not be read. */
+ * they moved and which entries they name. Counts and describes what differs; -1 only if the book
+ * could not be read. */
 int window_compare(struct store *store, struct seal_hasher *hasher, const struct store_seal *before,
-                   const struct seal_page *page, struct posting *moved,
+                   const struct seal_page *page, struct window_sums *sums,
                    struct window_faults *faults, struct error *err);
 
 /* Add a transfer to the sums. */

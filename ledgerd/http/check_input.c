@@ -5,15 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static int read_points(const char *text, struct check_request *check, struct error *err)
+static int read_points(const char *text, struct points *points, struct error *err)
 {
-    enum points_result result = points_parse(text, strlen(text), &check->points);
+    enum points_result result = points_parse(text, strlen(text), points);
 
     if (result != POINTS_OK) {
         return error_set(err, ERROR_ARGUMENT, "points: '%.40s' is %s", text,
                          points_result_text(result));
     }
-    check->has_points = true;
     return 0;
 }
 
@@ -81,7 +80,8 @@ static int take_text(struct check_request *check, const char *name, const char *
         return 0;
     }
     if (strcmp(name, "points") == 0) {
-        return read_points(value, check, err);
+        check->has_points = true;
+        return read_points(value, &check->points, err);
     }
     if (strcmp(name, "seconds") == 0) {
         check->has_shape = true;
@@ -183,6 +183,32 @@ static int take_member(struct check_request *check, const char *name, json_t *va
                          is_quantity ? "decimal string or an integer, not negative" : "string");
     }
     return take_text(check, name, text, err);
+}
+
+int check_input_points(const json_t *value, struct points *points, struct error *err)
+{
+    char digits[24];
+    const char *text = quantity_text(value, digits);
+
+    if (text == NULL) {
+        return error_set(err, ERROR_ARGUMENT,
+                         "points: must be a decimal string or an integer, not negative");
+    }
+    return read_points(text, points, err);
+}
+
+int check_input_member(const char *name, json_t *value, struct check_request *check, bool *known,
+                       struct error *err)
+{
+    static const char *const names[] = {"project",    "user", "points",  "source",
+                                        "class",      "qos",  "seconds", "meters",
+                                        "attributes", "uid",  "cluster"};
+
+    *known = false;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !*known; i++) {
+        *known = strcmp(name, names[i]) == 0;
+    }
+    return *known ? take_member(check, name, value, err) : 0;
 }
 
 int check_input_from_json(json_t *object, struct check_request *check, struct error *err)

@@ -4,6 +4,7 @@
 #define LEDGERD_HTTP_CHECK_INPUT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "ledgerd/base/error.h"
 #include "ledgerd/flow/check.h"
@@ -17,5 +18,12 @@ int check_input_from_query(const struct request *request, struct check_request *
 /* The same from {"project",…,"meters":{},"attributes":{}}. Strings are borrowed from the document.
  */
 int check_input_from_json(json_t *object, struct check_request *check, struct error *err);
+
+/* One member of such an object; *known is false of a name that means nothing here. */
+int check_input_member(const char *name, json_t *value, struct check_request *check, bool *known,
+                       struct error *err);
+
+/* Points as JSON has them: a decimal string, or an integer. ERROR_ARGUMENT. */
+int check_input_points(const json_t *value, struct points *points, struct error *err);
 
 #endif

@@ -1,12 +1,17 @@
 /* checks - GET /v1/check, POST /v1/checks and the decisions that they leave. */
 #include <jansson.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "ledgerd/base/clock.h"
+#include "ledgerd/base/parse.h"
 #include "ledgerd/flow/check.h"
 #include "ledgerd/http/check_input.h"
 #include "ledgerd/http/route.h"
+#include "ledgerd/store/store_hold.h"
 
 enum { CHECKS_MAX = 1000 }; /* in one call, contract section 7 */
 
@@ -114,10 +119,41 @@ void handle_checks(struct request *request, struct reply *reply)
     json_decref(array);
 }
 
+/* The decision of a hold, "d_h" and its number, is in the book. */
+static void read_decision(struct request *request, struct reply *reply, const char *digits)
+{
+    struct error err = {0};
+    char *decision = NULL;
+    uint64_t number;
+
+    if (parse_u64(digits, strlen(digits), INT64_MAX, &number) != 0) {
+        number = 0;
+    }
+    if (store_find_decision(request->store, (int64_t)number, &decision, &err) != 0) {
+        reply_error(reply, &err);
+    } else if (decision == NULL) {
+        reply_problem(reply, 404, "unknown_decision", "there is no such decision of a hold");
+    } else {
+        reply_json(reply, 200);
+        strbuf_add_string(&reply->body, decision);
+        strbuf_add_char(&reply->body, '\n');
+    }
+    free(decision);
+}
+
 void handle_decision(struct request *request, struct reply *reply)
 {
+    const char *id = request_part(request, 2);
+
+    if (request->store != NULL) {
+        read_decision(request, reply, id + strlen("d_h"));
+        return;
+    }
+    if (strncmp(id, "d_h", 3) == 0) {
+        return; /* the ring has none of these */
+    }
     reply_json(reply, 200);
-    if (!decisions_find(request->service->decisions, request_part(request, 2), &reply->body)) {
+    if (!decisions_find(request->service->decisions, id, &reply->body)) {
         reply_problem(reply, 404, "unknown_decision",
                       "no such decision is kept: refused checks are, the last 100,000 of them");
         return;

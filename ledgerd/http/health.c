@@ -19,8 +19,8 @@ void handle_readyz(struct request *request, struct reply *reply)
         return;
     }
     reply_json(reply, 200);
-    strbuf_printf(&reply->body, "{\"status\":\"ready\",\"age_ms\":%lld}\n",
-                  (long long)(health.age_us / 1000));
+    strbuf_printf(&reply->body, "{\"status\":\"ready\",\"database\":\"%s\",\"age_ms\":%lld}\n",
+                  health.away ? "away" : "up", (long long)(health.age_us / 1000));
 }
 
 void handle_metrics(struct request *request, struct reply *reply)
@@ -33,5 +33,6 @@ void handle_metrics(struct request *request, struct reply *reply)
     }
     reply->status = 200;
     reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
-    metrics_render(&service->metrics, service->engine, names, route_count, &reply->body);
+    metrics_render(&service->metrics, service->engine, service->holds, names, route_count,
+                   &reply->body);
 }

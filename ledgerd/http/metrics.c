@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "ledgerd/core/decide.h"
+#include "ledgerd/store/store_gauges.h"
 
 static void describe(struct strbuf *out, const char *name, const char *type, const char *help)
 {
@@ -76,11 +77,62 @@ static void render_engine(const struct engine *engine, struct strbuf *out)
     strbuf_printf(out, "ledger_view_failures_total %" PRIu64 "\n", health.failures);
 }
 
-void metrics_render(struct metrics *metrics, const struct engine *engine,
+static void render_hold_counts(const struct hold_group_figures *figures, struct strbuf *out)
+{
+    describe(out, "ledger_holds_total", "counter",
+             "Holds asked for over HTTP, by result (made, repeated, key_differs, or why refused)");
+    strbuf_printf(out, "ledger_holds_total{result=\"made\"} %" PRIu64 "\n", figures->made);
+    strbuf_printf(out, "ledger_holds_total{result=\"repeated\"} %" PRIu64 "\n", figures->repeated);
+    strbuf_printf(out, "ledger_holds_total{result=\"key_differs\"} %" PRIu64 "\n",
+                  figures->differed);
+    for (unsigned reason = DECIDE_ALLOWED + 1; reason < HOLD_GROUP_REASONS; reason++) {
+        strbuf_printf(out, "ledger_holds_total{result=\"%s\"} %" PRIu64 "\n",
+                      decide_reason_text((enum decide_reason)reason), figures->refused[reason]);
+    }
+    describe(out, "ledger_hold_groups_total", "counter", "Groups of holds committed together");
+    strbuf_printf(out, "ledger_hold_groups_total %" PRIu64 "\n", figures->groups);
+    describe(out, "ledger_hold_group_requests_total", "counter",
+             "Requests decided in these groups");
+    strbuf_printf(out, "ledger_hold_group_requests_total %" PRIu64 "\n", figures->requests);
+    describe(out, "ledger_hold_group_failures_total", "counter",
+             "Groups that could not be decided: the database was away or refused");
+    strbuf_printf(out, "ledger_hold_group_failures_total %" PRIu64 "\n", figures->failures);
+}
+
+static void render_gauges(const struct store_gauges *gauges, struct strbuf *out)
+{
+    char text[POINTS_TEXT_BYTES];
+
+    describe(out, "ledger_open_holds", "gauge", "Holds before their deadline");
+    strbuf_printf(out, "ledger_open_holds %" PRId64 "\n", gauges->open_holds);
+    describe(out, "ledger_held_points", "gauge", "Points that they hold");
+    strbuf_printf(out, "ledger_held_points %s\n", points_format(gauges->held, text));
+    describe(out, "ledger_lapsed_holds", "gauge",
+             "Holds past their deadline which the sweep has not noted yet");
+    strbuf_printf(out, "ledger_lapsed_holds %" PRId64 "\n", gauges->lapsed_holds);
+    describe(out, "ledger_overspend_bound_points", "gauge",
+             "What running work has cost beyond its holds: the most that can be overspent");
+    strbuf_printf(out, "ledger_overspend_bound_points %s\n",
+                  points_format(gauges->uncovered, text));
+}
+
+static void render_holds(struct engine *engine, const struct hold_group *holds, struct strbuf *out)
+{
+    struct hold_group_figures figures;
+    struct store_gauges gauges;
+
+    hold_group_read_figures(holds, &figures);
+    engine_gauges(engine, &gauges);
+    render_hold_counts(&figures, out);
+    render_gauges(&gauges, out);
+}
+
+void metrics_render(struct metrics *metrics, struct engine *engine, const struct hold_group *holds,
                     const char *const *route_names, size_t route_count, struct strbuf *out)
 {
     render_requests(metrics, route_names, route_count, out);
     render_decisions(metrics, out);
     render_records(metrics, out);
+    render_holds(engine, holds, out);
     render_engine(engine, out);
 }

@@ -8,6 +8,7 @@
 
 #include "ledgerd/base/strbuf.h"
 #include "ledgerd/flow/engine.h"
+#include "ledgerd/flow/hold_group.h"
 
 enum { METRICS_ROUTES_MAX = 48, METRICS_STATUS_CLASSES = 6, METRICS_REASONS_MAX = 16 };
 
@@ -19,9 +20,9 @@ struct metrics {
     _Atomic uint64_t records_booked, records_amended, records_duplicate, records_quarantined;
 };
 
-/* Append the text exposition: counters here, the engine's health, and the given route names (one
- * for each of requests[], NULL where there is none). */
-void metrics_render(struct metrics *metrics, const struct engine *engine,
+/* Append the text exposition: counters here, the engine's health, what is held, and the given route
+ * names (one for each of requests[], NULL where there is none). */
+void metrics_render(struct metrics *metrics, struct engine *engine, const struct hold_group *holds,
                     const char *const *route_names, size_t route_count, struct strbuf *out);
 
 #endif

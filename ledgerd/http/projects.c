@@ -6,6 +6,7 @@
 #include "ledgerd/base/parse.h"
 #include "ledgerd/flow/balance_document.h"
 #include "ledgerd/flow/document.h"
+#include "ledgerd/flow/engine_position.h"
 #include "ledgerd/flow/project.h"
 #include "ledgerd/http/portal.h"
 #include "ledgerd/http/route.h"
@@ -61,6 +62,22 @@ void handle_projects(struct request *request, struct reply *reply)
     engine_catalog_return(borrowed);
 }
 
+/* What is held at this moment, from memory. */
+static void write_held(struct engine *engine, const char *id, struct strbuf *out)
+{
+    struct engine_reading reading;
+    struct points held = POINTS_ZERO;
+    char text[POINTS_TEXT_BYTES];
+
+    engine_enter(engine, &reading);
+    const struct catalog_project *project = catalog_project(reading.view->catalog, id);
+    if (project != NULL) {
+        held = engine_position(reading.view, project, clock_now()).held;
+    }
+    engine_leave(engine, &reading);
+    strbuf_printf(out, ",\"held\":\"%s\"", points_format(held, text));
+}
+
 static int read_project(struct request *request, struct reply *reply, const struct catalog *catalog,
                         const struct catalog_project *project, struct error *err)
 {
@@ -73,6 +90,7 @@ static int read_project(struct request *request, struct reply *reply, const stru
     }
     reply_json(reply, 200);
     write_project(project, out);
+    write_held(request->service->engine, project->id, out);
     strbuf_add_string(out, ",\"aliases\":[");
     for (size_t i = 0; i < details.aliases.count; i++) {
         strbuf_add_string(out, i > 0 ? ",{\"source\":" : "{\"source\":");

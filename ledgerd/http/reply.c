@@ -74,7 +74,8 @@ static const char *openai_type(unsigned status)
                            : "invalid_request_error";
 }
 
-void reply_problem(struct reply *reply, unsigned status, const char *code, const char *detail)
+static void write_problem(struct reply *reply, unsigned status, const char *code,
+                          const char *detail, const char *decision)
 {
     struct strbuf *body = &reply->body;
 
@@ -85,17 +86,42 @@ void reply_problem(struct reply *reply, unsigned status, const char *code, const
     strbuf_add_json_string(body, status_title(status));
     strbuf_printf(body, ",\"status\":%u,\"detail\":", status);
     strbuf_add_json_string(body, detail);
-    strbuf_printf(body, ",\"code\":\"%s\",\"error\":{\"message\":", code);
+    strbuf_printf(body, ",\"code\":\"%s\"", code);
+    if (decision != NULL) {
+        strbuf_add_string(body, ",\"decision\":");
+        strbuf_add_string(body, decision);
+    }
+    strbuf_add_string(body, ",\"error\":{\"message\":");
     strbuf_add_json_string(body, detail);
     strbuf_printf(body, ",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"}}\n", openai_type(status),
                   code);
+}
+
+void reply_problem(struct reply *reply, unsigned status, const char *code, const char *detail)
+{
+    write_problem(reply, status, code, detail, NULL);
+}
+
+void reply_refusal(struct reply *reply, unsigned status, const char *code, const char *detail,
+                   const char *decision)
+{
+    write_problem(reply, status, code, detail, decision);
+}
+
+/* What a rule says no to is forbidden, unless its reason says better. */
+static unsigned refused_status(const char *reason)
+{
+    return strncmp(reason, "unknown_", 8) == 0    ? 404
+           : strcmp(reason, "hold_resolved") == 0 ? 409
+           : strcmp(reason, "key_differs") == 0   ? 422
+                                                  : 403;
 }
 
 static unsigned error_status(const struct error *err)
 {
     switch (err->code) {
     case ERROR_REFUSED:
-        return strncmp(err->reason, "unknown_", 8) == 0 ? 404 : 403;
+        return refused_status(err->reason);
     case ERROR_ARGUMENT:
     case ERROR_INPUT:
         return 400;

@@ -37,7 +37,12 @@ void reply_json(struct reply *reply, unsigned status);
  * urn:ledger:problem:<code>. */
 void reply_problem(struct reply *reply, unsigned status, const char *code, const char *detail);
 
-/* A problem from an error of the layers below: refused 403 (unknown_* 404), argument and input 400,
+/* The same with the decision that it comes from (JSON) as member `decision`. */
+void reply_refusal(struct reply *reply, unsigned status, const char *code, const char *detail,
+                   const char *decision);
+
+/* A problem from an error of the layers below: refused 403 (unknown_* 404, hold_resolved 409,
+ * key_differs 422), argument and input 400,
  * unavailable 503 (with x-should-retry: false), others 500. The reason, where there is one, is the
  * code. */
 void reply_error(struct reply *reply, const struct error *err);

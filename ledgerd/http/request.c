@@ -4,6 +4,9 @@
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+#include "ledgerd/base/parse.h"
 
 struct request *request_create(struct service *service, struct MHD_Connection *connection)
 {
@@ -28,9 +31,52 @@ void request_destroy(struct request *request)
     if (request == NULL) {
         return;
     }
+    if (request->later.release != NULL) {
+        request->later.release(request->later.work);
+    }
     strbuf_release(&request->body);
     reply_release(&request->reply);
     free(request);
+}
+
+struct framing { /* header lines that say where a body ends */
+    unsigned lengths;
+    unsigned codings;
+    bool is_sound;
+};
+
+/* libmicrohttpd joins a folded line to the name: "Content-Length:\r\n 2" is "Content-Length2". */
+static bool begins_with(const char *name, const char *start)
+{
+    return strncasecmp(name, start, strlen(start)) == 0;
+}
+
+static enum MHD_Result look_at_header(void *context, enum MHD_ValueKind kind, const char *name,
+                                      const char *value)
+{
+    static const char length[] = MHD_HTTP_HEADER_CONTENT_LENGTH;
+    static const char coding[] = MHD_HTTP_HEADER_TRANSFER_ENCODING;
+    struct framing *framing = context;
+
+    (void)kind;
+    if (begins_with(name, length)) {
+        framing->lengths++;
+        framing->is_sound = name[sizeof(length) - 1] == '\0' && value != NULL && value[0] != '\0' &&
+                            value[strspn(value, "0123456789")] == '\0';
+    } else if (begins_with(name, coding)) {
+        framing->codings++;
+        framing->is_sound = name[sizeof(coding) - 1] == '\0' && value != NULL &&
+                            strcasecmp(value, "chunked") == 0;
+    }
+    return framing->is_sound ? MHD_YES : MHD_NO;
+}
+
+bool request_is_framed(const struct request *request)
+{
+    struct framing framing = {.is_sound = true};
+
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, look_at_header, &framing);
+    return framing.is_sound && framing.lengths + framing.codings <= 1;
 }
 
 static int hex_digit(char c)
@@ -41,7 +87,8 @@ static int hex_digit(char c)
                                   : -1;
 }
 
-/* Decode raw[0..length) into the request's text; NULL if it is malformed or there is no room. */
+/* Decode raw[0..length) into the request's text; NULL if it is malformed, no UTF-8, or there is no
+ * room. */
 static const char *decode(struct request *request, const char *raw, size_t length,
                           bool plus_is_blank)
 {
@@ -49,6 +96,7 @@ static const char *decode(struct request *request, const char *raw, size_t lengt
     size_t used = 0;
 
     if (length >= REQUEST_TEXT_BYTES - request->text_used) {
+        request->text_full = true;
         return NULL;
     }
     for (size_t i = 0; i < length; i++) {
@@ -67,6 +115,9 @@ static const char *decode(struct request *request, const char *raw, size_t lengt
         out[used++] = c;
     }
     out[used] = '\0';
+    if (!parse_is_utf8(out, used)) {
+        return NULL;
+    }
     request->text_used += used + 1;
     return out;
 }

@@ -1,6 +1,7 @@
 /* route - the table of the API; see route.h. */
 #include "ledgerd/http/route.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const struct route routes[] = {
@@ -10,7 +11,12 @@ const struct route routes[] = {
     {"GET", "/v1/check", ROUTE_MEMORY, handle_check},
     {"POST", "/v1/checks", ROUTE_MEMORY, handle_checks},
     {"GET", "/v1/authz", ROUTE_MEMORY, handle_authz},
-    {"GET", "/v1/decisions/{id}", ROUTE_MEMORY, handle_decision},
+    {"GET", "/v1/decisions/{id}", ROUTE_EITHER, handle_decision},
+    {"POST", "/v1/holds", ROUTE_LATER, handle_hold_post},
+    {"GET", "/v1/holds/{hold}", ROUTE_READ, handle_hold},
+    {"POST", "/v1/holds/{hold}/settle", ROUTE_WRITE, handle_hold_settle},
+    {"POST", "/v1/holds/{hold}/release", ROUTE_WRITE, handle_hold_release},
+    {"POST", "/v1/holds/{hold}/extend", ROUTE_WRITE, handle_hold_extend},
     {"POST", "/v1/usage", ROUTE_WRITE, handle_usage_post},
     {"GET", "/v1/projects", ROUTE_READ, handle_projects},
     {"GET", "/v1/projects/{project}", ROUTE_READ, handle_project},
@@ -18,6 +24,7 @@ const struct route routes[] = {
     {"GET", "/v1/projects/{project}/usage", ROUTE_READ, handle_project_usage},
     {"GET", "/v1/projects/{project}/statement", ROUTE_READ, handle_project_statement},
     {"GET", "/v1/projects/{project}/transfers", ROUTE_READ, handle_project_transfers},
+    {"GET", "/v1/projects/{project}/holds", ROUTE_READ, handle_project_holds},
     {"GET", "/v1/shares", ROUTE_READ, handle_shares},
     {"GET", "/v1/reports/monthly", ROUTE_READ, handle_report_monthly},
     {"GET", "/v1/records", ROUTE_READ, handle_records},
@@ -62,4 +69,18 @@ const struct route *route_find(const char *method, const struct request *request
         }
     }
     return NULL;
+}
+
+void route_methods(const struct request *request, char *text, size_t size)
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < route_count && used < size; i++) {
+        if (path_matches(routes[i].path, request)) {
+            used += (size_t)snprintf(text + used, size - used, "%s%s%s", used > 0 ? ", " : "",
+                                     routes[i].method,
+                                     strcmp(routes[i].method, "GET") == 0 ? ", HEAD" : "");
+        }
+    }
 }

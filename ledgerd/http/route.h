@@ -15,9 +15,13 @@ enum route_place {
     ROUTE_MEMORY, /* answered from memory, at once */
     ROUTE_READ,   /* by a worker, from one snapshot, as ledger_report */
     ROUTE_WRITE,  /* by a worker, as ledger_daemon */
+    ROUTE_EITHER, /* from memory, or as ROUTE_READ if the handler finds no answer there */
+    ROUTE_LATER,  /* begun from memory, finished when others have done their part: request->later */
 };
 
-/* Fill the reply. Never fails: what goes wrong is a problem document. */
+/* Fill the reply. Never fails: what goes wrong is a problem document. (A handler of ROUTE_EITHER
+ * that was called without a store may leave it untouched, one of ROUTE_LATER fills request->later
+ * instead.) */
 typedef void route_handler(struct request *request, struct reply *reply);
 
 struct route {
@@ -34,6 +38,9 @@ extern const size_t route_count;
  * path" from "not with this method". */
 const struct route *route_find(const char *method, const struct request *request, bool *path_known);
 
+/* The methods that the request's path takes, as the value of an Allow header. */
+void route_methods(const struct request *request, char *text, size_t size);
+
 /* The handlers, one file a noun. */
 route_handler handle_healthz, handle_readyz, handle_metrics;           /* health.c */
 route_handler handle_check, handle_checks, handle_decision;            /* checks.c */
@@ -44,5 +51,7 @@ route_handler handle_project_transfers;
 route_handler handle_project_usage;                                           /* project_usage.c */
 route_handler handle_project_statement, handle_shares, handle_report_monthly; /* reports.c */
 route_handler handle_records;                                                 /* records.c */
+route_handler handle_hold_post, handle_project_holds;                         /* holds.c */
+route_handler handle_hold, handle_hold_settle, handle_hold_release, handle_hold_extend;
 
 #endif

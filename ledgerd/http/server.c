@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "ledgerd/base/clock.h"
+#include "ledgerd/http/connections.h"
 #include "ledgerd/http/listen.h"
 #include "ledgerd/http/request.h"
 #include "ledgerd/http/route.h"
@@ -20,10 +21,13 @@ enum {
     SERVER_ADDRESS_BYTES = LISTEN_TEXT_BYTES + 8,
     SERVER_CONNECTION_MEMORY_BYTES = 32 * 1024, /* request line and headers of one connection */
     SERVER_POLL_US = 10 * 1000,
+    SERVER_DISCARD_BODIES =
+        4, /* times max_body_bytes are thrown away for a client to read its 413 */
 };
 
 struct server_listener {
     struct MHD_Daemon *daemon;
+    struct connections_door door;
     int descriptor; /* -1 once libmicrohttpd or the drain has closed it */
     char address[SERVER_ADDRESS_BYTES];
     const char *unix_path; /* removed at the end; NULL for TCP */
@@ -32,6 +36,7 @@ struct server_listener {
 struct server {
     struct service service;
     struct workers *workers;
+    struct connections *connections;
     size_t max_body_bytes;
     _Atomic long active; /* requests that have begun and are not over */
     size_t listener_count;
@@ -52,6 +57,17 @@ static size_t keep_escapes(void *context, struct MHD_Connection *connection, cha
     return strlen(text);
 }
 
+/* What the client wrote in the URL cannot be taken: it is too long, or malformed as `detail` says.
+ */
+static void refuse_url(struct request *request, const char *detail)
+{
+    if (request->text_full) {
+        reply_problem(&request->reply, 414, "too_long", "the path and query are too long");
+    } else {
+        reply_problem(&request->reply, 400, "bad_argument", detail);
+    }
+}
+
 static enum MHD_Result add_argument(void *context, enum MHD_ValueKind kind, const char *name,
                                     const char *value)
 {
@@ -59,11 +75,22 @@ static enum MHD_Result add_argument(void *context, enum MHD_ValueKind kind, cons
 
     (void)kind;
     if (request_add_argument(request, name, value) != 0) {
-        reply_problem(&request->reply, 400, "bad_argument",
-                      "the query string is malformed, too long, or names an argument twice");
+        refuse_url(request,
+                   "the query string is malformed, has too many arguments, or names one twice");
         return MHD_NO;
     }
     return MHD_YES;
+}
+
+/* 405, with the methods that the path does take. */
+static void refuse_method(struct request *request)
+{
+    char methods[REPLY_HEADER_BYTES];
+
+    route_methods(request, methods, sizeof(methods));
+    reply_problem(&request->reply, 405, "method_not_allowed",
+                  "this path does not take that method");
+    reply_header(&request->reply, MHD_HTTP_HEADER_ALLOW, methods);
 }
 
 /* Set the problem of a request that no handler can take; false if there is none. */
@@ -73,14 +100,14 @@ static bool find_fault(struct request *request, const char *url, const char *met
     bool path_known = false;
 
     if (request_set_path(request, url) != 0) {
-        reply_problem(reply, 400, "bad_argument", "the path is malformed");
+        refuse_url(request, "the path is malformed");
         return true;
     }
     request->route = route_find(method, request, &path_known);
     if (!path_known) {
         reply_problem(reply, 404, "not_found", "there is nothing at this path");
     } else if (request->route == NULL) {
-        reply_problem(reply, 405, "method_not_allowed", "this path does not take that method");
+        refuse_method(request);
     } else {
         MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, add_argument,
                                   request);
@@ -88,16 +115,19 @@ static bool find_fault(struct request *request, const char *url, const char *met
     return reply->content_type != NULL;
 }
 
-static void take_body(struct request *request, const char *data, size_t length)
+/* False if the client goes on and on: it is cut off. */
+static bool take_body(struct request *request, const char *data, size_t length)
 {
     size_t limit = server_of(request)->max_body_bytes;
 
-    if (request->body_too_large || length > limit - request->body.length) {
-        request->body_too_large = true; /* the rest is read and thrown away, then answered */
-        strbuf_release(&request->body);
-        return;
+    if (!request->body_too_large && length <= limit - request->body.length) {
+        strbuf_add(&request->body, data, length);
+        return true;
     }
-    strbuf_add(&request->body, data, length);
+    request->body_too_large = true; /* the rest is read and thrown away, then answered */
+    strbuf_release(&request->body);
+    request->discarded_bytes += length;
+    return request->discarded_bytes <= SERVER_DISCARD_BODIES * limit;
 }
 
 static enum MHD_Result send_reply(struct request *request)
@@ -141,31 +171,63 @@ static void count_reply(struct request *request, int64_t started_us)
                               (uint64_t)(clock_monotonic_us() - started_us), memory_order_relaxed);
 }
 
+/* Run the handler if it can do without the database; false if the reply is not there then. */
+static bool answer_from_memory(struct request *request)
+{
+    enum route_place place = request->route->place;
+    int64_t started_us = clock_monotonic_us();
+
+    if (place == ROUTE_READ || place == ROUTE_WRITE) {
+        return false;
+    }
+    request->route->handle(request, &request->reply);
+    if (place != ROUTE_MEMORY && request->reply.content_type == NULL) {
+        return false;
+    }
+    count_reply(request, started_us);
+    return true;
+}
+
 static enum MHD_Result answer_request(struct request *request)
 {
+    connections_reached(request->connection, CONNECTION_ANSWERS);
     if (request->body_too_large) {
         reply_problem(&request->reply, 413, "too_large", "the body is larger than max_body_bytes");
     }
     if (request->reply.content_type != NULL) {
         return send_reply(request); /* a fault that was found before */
     }
-    if (request->route->place == ROUTE_MEMORY) {
-        int64_t started_us = clock_monotonic_us();
-        request->route->handle(request, &request->reply);
-        count_reply(request, started_us);
+    if (answer_from_memory(request)) {
         return send_reply(request);
     }
     request->state = REQUEST_WORKING;
     MHD_suspend_connection(request->connection);
-    if (!workers_submit(server_of(request)->workers, request)) {
-        reply_problem(&request->reply, 503, "busy", "too many requests wait for the database");
-        reply_header(&request->reply, "x-should-retry", "false");
-        MHD_resume_connection(request->connection);
+    if (request->route->place == ROUTE_LATER) {
+        request->later.start(request);
+    } else {
+        workers_submit(server_of(request)->workers, request);
     }
     return MHD_YES;
 }
 
-/* Called by a worker: the reply is there. The request may be gone as soon as the connection is
+/* The others have done their part, and libmicrohttpd asks again. */
+static enum MHD_Result finish_request(struct request *request)
+{
+    if (request->later.finish != NULL) {
+        int64_t started_us = clock_monotonic_us();
+        request->later.finish(request);
+        count_reply(request, started_us);
+    }
+    return send_reply(request);
+}
+
+/* struct service's resume. The request may be gone as soon as its connection is resumed. */
+static void resume_request(struct request *request)
+{
+    MHD_resume_connection(request->connection);
+}
+
+/* Called for the workers: the reply is there. The request may be gone as soon as the connection is
  * resumed. */
 static void request_done(struct request *request)
 {
@@ -176,13 +238,30 @@ static void request_done(struct request *request)
 }
 
 /* A client that waits for leave to send a body that is too large is told at once; one that sends it
- * anyway reads its answer only after that, so the body is thrown away first. */
+ * anyway reads its answer only after that, so the body is thrown away first, unless it is absurd.
+ */
 static bool may_refuse_at_once(const struct request *request, size_t limit)
 {
-    const char *length = request_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    const char *text = request_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    unsigned long long length = text == NULL ? 0 : strtoull(text, NULL, 10);
 
-    return length != NULL && strtoull(length, NULL, 10) > limit &&
-           request_header(request, MHD_HTTP_HEADER_EXPECT) != NULL;
+    return length > SERVER_DISCARD_BODIES * limit ||
+           (length > limit && request_header(request, MHD_HTTP_HEADER_EXPECT) != NULL);
+}
+
+/* Set the reply of a request whose body is not waited for; libmicrohttpd then closes the
+ * connection. False if the body is wanted. */
+static bool refuse_at_once(struct request *request)
+{
+    if (!request_is_framed(request)) {
+        reply_problem(&request->reply, 400, "bad_framing",
+                      "where the body ends is not clear: send one Content-Length, or "
+                      "Transfer-Encoding: chunked without it");
+        reply_header(&request->reply, MHD_HTTP_HEADER_CONNECTION, "close");
+        return true;
+    }
+    request->body_too_large = may_refuse_at_once(request, server_of(request)->max_body_bytes);
+    return request->body_too_large;
 }
 
 static struct request *begin_request(struct server *server, struct MHD_Connection *connection,
@@ -194,6 +273,7 @@ static struct request *begin_request(struct server *server, struct MHD_Connectio
         return NULL;
     }
     atomic_fetch_add(&server->active, 1);
+    connections_reached(connection, CONNECTION_AWAITS_BODY);
     find_fault(request, url, method);
     return request;
 }
@@ -207,23 +287,20 @@ static enum MHD_Result handle_access(void *context, struct MHD_Connection *conne
 
     (void)version;
     if (request == NULL) {
-        request = begin_request(server, connection, url, method);
+        request = connections_admitted(connection) ? begin_request(server, connection, url, method)
+                                                   : NULL;
         if (request == NULL) {
             return MHD_NO;
         }
         *request_context = request;
-        if (may_refuse_at_once(request, server->max_body_bytes)) {
-            request->body_too_large = true;
-            return answer_request(request);
-        }
-        return MHD_YES;
+        return refuse_at_once(request) ? answer_request(request) : MHD_YES;
     }
     if (*length > 0) {
-        take_body(request, data, *length);
+        size_t taken = *length;
         *length = 0;
-        return MHD_YES;
+        return take_body(request, data, taken) ? MHD_YES : MHD_NO;
     }
-    return request->state == REQUEST_WORKING ? send_reply(request) : answer_request(request);
+    return request->state == REQUEST_WORKING ? finish_request(request) : answer_request(request);
 }
 
 static void handle_completed(void *context, struct MHD_Connection *connection,
@@ -231,9 +308,9 @@ static void handle_completed(void *context, struct MHD_Connection *connection,
 {
     struct server *server = context;
 
-    (void)connection;
     (void)why;
     if (*request_context != NULL) {
+        connections_reached(connection, CONNECTION_AWAITS_HEAD);
         request_destroy(*request_context);
         *request_context = NULL;
         atomic_fetch_sub(&server->active, 1);
@@ -249,7 +326,8 @@ static int start_daemon(struct server *server, struct server_listener *listener,
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL,
         handle_access, server, MHD_OPTION_LISTEN_SOCKET, listener->descriptor,
         MHD_OPTION_NOTIFY_COMPLETED, handle_completed, server, MHD_OPTION_UNESCAPE_CALLBACK,
-        keep_escapes, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)conf->http_max_connections,
+        keep_escapes, NULL, MHD_OPTION_NOTIFY_CONNECTION, connections_notify, &listener->door,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)conf->http_max_connections + CONNECTIONS_SPARE,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(conf->http_idle_timeout_us / 1000000),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_CONNECTION_MEMORY_BYTES,
         MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_END);
@@ -267,6 +345,7 @@ static int add_listener(struct server *server, int descriptor, const char *addre
     struct server_listener *listener = &server->listeners[server->listener_count++];
 
     listener->descriptor = descriptor;
+    listener->door.connections = server->connections;
     listener->unix_path = unix_path;
     snprintf(listener->address, sizeof(listener->address), "%s", address);
     return start_daemon(server, listener, err);
@@ -277,18 +356,21 @@ static int start_listeners(struct server *server, struct error *err)
     const struct conf *conf = server->service.conf;
     char address[SERVER_ADDRESS_BYTES];
 
+    if (conf->unix_path[0] != '\0') { /* first: who is answered on TCP finds it there */
+        int descriptor = listen_unix(conf->unix_path, err);
+        snprintf(address, sizeof(address), "unix:%s", conf->unix_path);
+        if (descriptor < 0 ||
+            add_listener(server, descriptor, address, conf->unix_path, err) != 0) {
+            return -1;
+        }
+    }
     for (size_t i = 0; i < conf->listen_count; i++) {
         int descriptor = listen_tcp(&conf->listen[i], address, err);
         if (descriptor < 0 || add_listener(server, descriptor, address, NULL, err) != 0) {
             return -1;
         }
     }
-    if (conf->unix_path[0] == '\0') {
-        return 0;
-    }
-    int descriptor = listen_unix(conf->unix_path, err);
-    snprintf(address, sizeof(address), "unix:%s", conf->unix_path);
-    return descriptor < 0 ? -1 : add_listener(server, descriptor, address, conf->unix_path, err);
+    return 0;
 }
 
 struct server *server_start(const struct conf *conf, const char *conninfo, struct engine *engine,
@@ -300,11 +382,21 @@ struct server *server_start(const struct conf *conf, const char *conninfo, struc
         error_set(err, ERROR_INTERNAL, "server: out of memory");
         return NULL;
     }
-    server->service = (struct service){.conf = conf, .conninfo = conninfo, .engine = engine};
+    server->service = (struct service){
+        .conf = conf, .conninfo = conninfo, .engine = engine, .resume = resume_request};
     server->max_body_bytes = (size_t)conf->http_max_body_bytes;
+    server->connections = connections_create(
+        conf, conf->listen_count + (conf->unix_path[0] != '\0'), err);
+    if (server->connections == NULL) {
+        free(server);
+        return NULL;
+    }
     server->service.decisions = decisions_create();
-    server->workers = workers_create(conninfo, (unsigned)conf->database_connections, request_done,
-                                     err);
+    server->service.holds = hold_group_start(conninfo, conf, engine, err);
+    server->workers = server->service.holds == NULL
+                          ? NULL
+                          : workers_create(conninfo, (unsigned)conf->database_connections, engine,
+                                           request_done, err);
     if (server->service.decisions == NULL) {
         error_set(err, ERROR_INTERNAL, "server: out of memory");
     }
@@ -352,7 +444,9 @@ void server_stop(struct server *server)
         return;
     }
     stop_listening(server);
-    workers_stop(server->workers); /* answers what is queued: no connection stays suspended */
+    /* Both answer what is queued: no connection stays suspended. */
+    workers_stop(server->workers);
+    hold_group_stop(server->service.holds);
     wait_until_idle(server);
     for (size_t i = 0; i < server->listener_count; i++) {
         if (server->listeners[i].daemon != NULL) {
@@ -362,7 +456,9 @@ void server_stop(struct server *server)
             close(server->listeners[i].descriptor);
         }
     }
+    connections_destroy(server->connections);
     workers_destroy(server->workers);
+    hold_group_destroy(server->service.holds);
     decisions_destroy(server->service.decisions);
     free(server);
 }

@@ -23,6 +23,7 @@ enum { QUERY_PARAMETERS_MAX = 32 };
 
 struct query {
     const char *sql;
+    const char *name; /* borrowed for as long as the store lives; NULL: not prepared */
     int count;
     Oid types[QUERY_PARAMETERS_MAX];
     char *values[QUERY_PARAMETERS_MAX]; /* owned, binary format */
@@ -36,6 +37,11 @@ struct rows { /* results in binary format */
 };
 
 void query_init(struct query *query, const char *sql);
+
+/* The same for a statement that is run again and again: each connection parses it once, under this
+ * name (a string constant), and its parameters must always be of the same types. */
+void query_init_named(struct query *query, const char *name, const char *sql);
+
 void query_release(struct query *query);
 
 void query_text(struct query *query, const char *text);                  /* NULL is SQL null */
@@ -67,10 +73,17 @@ void query_uuid_array(struct query *query, const unsigned char (*values)[16], si
 int query_run(struct store *store, struct query *query, struct rows *rows, int64_t *affected,
               struct error *err);
 
+/* As query_run, and commit the transaction in the same round trip: the last act of the work that
+ * store_transact runs, which then commits nothing more. Not for work that may be a part of
+ * another. A connection lost meanwhile leaves store_transact's doubt. */
+int query_run_and_commit(struct store *store, struct query *query, struct rows *rows,
+                         int64_t *affected, struct error *err);
+
 /* Run SQL (one statement or several) that has no parameters; rows are thrown away. */
 int query_execute(struct store *store, const char *sql, struct error *err);
 
-/* Make *err of a result that failed (COPY, say), and keep its SQLSTATE. Always returns -1. */
+/* Make *err of a result that failed (COPY, say) or never came (NULL), and keep its SQLSTATE. Always
+ * returns -1. */
 int query_failure(struct store *store, const PGresult *result, struct error *err);
 
 const char *store_sqlstate(

@@ -7,20 +7,22 @@
  */
 #include "ledgerd/store/store.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ledgerd/store/connection.h"
+#include "ledgerd/store/patience.h"
 #include "ledgerd/store/query.h"
 
-enum { TRANSACT_ATTEMPTS_MAX = 5 }; /* a deadlock that returns so often is a defect, not bad luck */
-
-/* Long enough for the largest batch of an import, short enough for an operator to see that
- * something hangs. */
-#define SESSION_SETTINGS                                                  \
-    "SET search_path = pg_catalog; SET TimeZone = 'UTC'; SET jit = off; " \
-    "SET client_min_messages = warning; SET lock_timeout = '60s'"
+enum {
+    TRANSACT_ATTEMPTS_MAX = 5, /* a deadlock that returns so often is a defect, not bad luck */
+    /* Long enough for the largest batch of an import, short enough for an operator to see that
+     * something hangs. */
+    LOCK_WAIT_MS = 60 * 1000,
+    SETTINGS_BYTES = 256,
+};
 
 static int check_conninfo(const char *conninfo, struct error *err)
 {
@@ -47,14 +49,14 @@ static void notice_ignore(void *context, const char *message)
     (void)message;
 }
 
-static PGconn *connect_to(const char *conninfo)
+static PGconn *connect_to(struct store *store)
 {
     /* What stands before dbname gives way to the conninfo, what stands behind it does not. */
     static const char *const keywords[] = {"fallback_application_name", "connect_timeout", "dbname",
                                            "client_encoding", NULL};
-    const char *values[] = {"ledger", "10", conninfo, "UTF8", NULL};
+    const char *values[] = {"ledger", "10", store->conninfo, "UTF8", NULL};
 
-    PGconn *connection = PQconnectdbParams(keywords, values, 1);
+    PGconn *connection = patience_connect(store, keywords, values);
     PQsetNoticeProcessor(connection, notice_ignore, NULL);
     return connection;
 }
@@ -104,12 +106,45 @@ static int put_on_role(struct store *store, struct error *err)
     return -1;
 }
 
+/* How long the server lets a statement wait for a lock, and how soon it notices that nobody waits
+ * for a statement any more. A lock wait ends before the patience does, so that it ends as an answer
+ * and the connection stays. */
+static int put_on_patience(struct store *store, struct error *err)
+{
+    int64_t lock_wait_ms = store->patience_us / 4 * 3 / 1000;
+    char sql[SETTINGS_BYTES];
+
+    if (store->patience_us == 0 || lock_wait_ms > LOCK_WAIT_MS) {
+        lock_wait_ms = LOCK_WAIT_MS;
+    }
+    snprintf(sql, sizeof sql,
+             "SET lock_timeout = %" PRId64 "; SET client_connection_check_interval = '%s'",
+             lock_wait_ms > 0 ? lock_wait_ms : 1, store->patience_us == 0 ? "0" : "1s");
+    return query_execute(store, sql, err);
+}
+
+static int put_on_plans(struct store *store, struct error *err)
+{
+    if (!store->prefers_indexes) {
+        return 0;
+    }
+    return query_execute(store,
+                         "SET enable_seqscan = off; SET enable_hashjoin = off; "
+                         "SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan",
+                         err);
+}
+
 static int prepare_session(struct store *store, struct error *err)
 {
     if (PQstatus(store->connection) != CONNECTION_OK) {
         return connection_failure(store, err);
     }
-    if (query_execute(store, SESSION_SETTINGS, err) != 0 || put_on_role(store, err) != 0) {
+    if (query_execute(store,
+                      "SET search_path = pg_catalog; SET TimeZone = 'UTC'; SET jit = off; "
+                      "SET client_min_messages = warning",
+                      err) != 0 ||
+        put_on_patience(store, err) != 0 || put_on_plans(store, err) != 0 ||
+        put_on_role(store, err) != 0) {
         return -1;
     }
     if (store->role == STORE_OWNER) {
@@ -118,7 +153,41 @@ static int prepare_session(struct store *store, struct error *err)
     return store_check_schema(store, err);
 }
 
-struct store *store_open(const char *conninfo, enum store_role role, struct error *err)
+static void drop_connection(struct store *store)
+{
+    PQfinish(store->connection); /* accepts NULL */
+    store->connection = NULL;
+}
+
+/* A connection that is not fully prepared (its role above all) is none. */
+static int connect_and_prepare(struct store *store, struct error *err)
+{
+    int status;
+
+    patience_start(store);
+    store->is_connecting = true;
+    store->is_given_up = false;
+    store->in_transaction = false;
+    store->has_lock = false;
+    store->prepared_count = 0;
+    drop_connection(store);
+    store->connection = connect_to(store);
+    if (store->connection != NULL) {
+        status = prepare_session(store, err);
+    } else if (store->is_given_up) {
+        status = patience_failure(store, err);
+    } else {
+        status = error_set(err, ERROR_INTERNAL, "out of memory");
+    }
+    if (status != 0) {
+        drop_connection(store);
+    }
+    store->is_connecting = false;
+    return status;
+}
+
+struct store *store_open_patient(const char *conninfo, enum store_role role, int64_t patience_us,
+                                 struct error *err)
 {
     struct store *store;
 
@@ -132,22 +201,62 @@ struct store *store_open(const char *conninfo, enum store_role role, struct erro
         return NULL;
     }
     store->role = role;
-    store->connection = connect_to(conninfo);
-    if (store->connection == NULL) {
-        error_set(err, ERROR_INTERNAL, "out of memory");
-        store_close(store);
-        return NULL;
-    }
-    if (prepare_session(store, err) != 0) {
+    store->patience_us = patience_us;
+    if (connect_and_prepare(store, err) != 0) {
         store_close(store);
         return NULL;
     }
     return store;
 }
 
+struct store *store_open(const char *conninfo, enum store_role role, struct error *err)
+{
+    return store_open_patient(conninfo, role, 0, err);
+}
+
 struct store *store_open_like(const struct store *store, struct error *err)
 {
-    return store_open(store->conninfo, store->role, err);
+    return store_open_patient(store->conninfo, store->role, store->patience_us, err);
+}
+
+void store_set_patience(struct store *store, int64_t patience_us)
+{
+    struct error ignored; /* a connection that fails here fails the next statement as well */
+
+    if (store->patience_us == patience_us) {
+        return;
+    }
+    store->patience_us = patience_us;
+    if (store_is_connected(store)) {
+        put_on_patience(store, &ignored);
+    }
+}
+
+int store_prefer_indexes(struct store *store, struct error *err)
+{
+    store->prefers_indexes = true;
+    return put_on_plans(store, err);
+}
+
+void store_set_alarm(struct store *store, const atomic_bool *alarm)
+{
+    store->alarm = alarm;
+}
+
+int store_take_role(struct store *store, enum store_role role, struct error *err)
+{
+    if (store->role == role) {
+        return 0;
+    }
+    store->role = role;
+    if (!store_is_connected(store)) {
+        return connect_and_prepare(store, err);
+    }
+    if (put_on_role(store, err) != 0) {
+        drop_connection(store);
+        return -1;
+    }
+    return 0;
 }
 
 void store_close(struct store *store)
@@ -167,16 +276,7 @@ bool store_is_connected(const struct store *store)
 
 int store_reconnect(struct store *store, struct error *err)
 {
-    PGconn *connection = connect_to(store->conninfo);
-
-    if (connection == NULL) {
-        return error_set(err, ERROR_INTERNAL, "out of memory");
-    }
-    PQfinish(store->connection);
-    store->connection = connection;
-    store->in_transaction = false;
-    store->has_lock = false;
-    return prepare_session(store, err);
+    return connect_and_prepare(store, err);
 }
 
 const char *store_sqlstate(const struct store *store)
@@ -194,7 +294,7 @@ bool store_in_transaction(const struct store *store)
     return store->in_transaction;
 }
 
-/* Wait for an advisory lock of the transaction, a minute at most (lock_timeout). */
+/* Wait for an advisory lock of the transaction, as long as lock_timeout lets. */
 static int take_lock(struct store *store, const char *sql, struct error *err)
 {
     if (query_execute(store, sql, err) == 0) {
@@ -202,7 +302,7 @@ static int take_lock(struct store *store, const char *sql, struct error *err)
     }
     if (strcmp(store->sqlstate, "55P03") == 0) {
         error_set(err, ERROR_UNAVAILABLE,
-                  "another process has been booking for a minute without end: try again later");
+                  "another process has been booking for long without end: try again later");
     }
     return -1;
 }
@@ -240,24 +340,32 @@ static int begin(struct store *store, enum store_lock lock, struct error *err)
     return store_lock_booking(store, err);
 }
 
+/* A statement that is still under way (a COPY left in its middle) ends with its connection. */
 static void roll_back(struct store *store)
 {
-    if (PQstatus(store->connection) == CONNECTION_OK) {
-        PQclear(PQexec(store->connection, "ROLLBACK"));
+    if (PQtransactionStatus(store->connection) == PQTRANS_ACTIVE) {
+        drop_connection(store);
+    } else if (store_is_connected(store)) {
+        PQclear(patience_execute(store, "ROLLBACK"));
     }
 }
 
-static int commit(struct store *store, struct error *err)
+int store_doubt(struct store *store, struct error *err)
 {
-    if (query_execute(store, "COMMIT", err) == 0) {
-        return 0;
-    }
     if (!store_is_connected(store)) {
         error_set(err, ERROR_UNAVAILABLE,
                   "the connection to the database broke during the commit: it is not known whether "
                   "it was done; the same command again settles it");
     }
     return -1;
+}
+
+static int commit(struct store *store, struct error *err)
+{
+    if (store->has_sent_commit || query_execute(store, "COMMIT", err) == 0) {
+        return 0;
+    }
+    return store_doubt(store, err);
 }
 
 enum outcome { OUTCOME_DONE, OUTCOME_FAILED, OUTCOME_AGAIN, OUTCOME_LOST };
@@ -269,6 +377,7 @@ static enum outcome run_once(struct store *store, enum store_lock lock, store_wo
     bool committing = false;
 
     store->sqlstate[0] = '\0';
+    store->has_sent_commit = false;
     if (begin(store, lock, err) == 0 && work(store, context, err) == 0) {
         committing = true;
         if (commit(store, err) == 0) {
@@ -277,7 +386,8 @@ static enum outcome run_once(struct store *store, enum store_lock lock, store_wo
     }
     if (outcome == OUTCOME_FAILED) {
         if (!store_is_connected(store)) {
-            outcome = committing ? OUTCOME_FAILED : OUTCOME_LOST;
+            committing = committing || store->has_sent_commit;
+            outcome = committing || store->is_given_up ? OUTCOME_FAILED : OUTCOME_LOST;
         } else if (strcmp(store->sqlstate, "40001") == 0 || strcmp(store->sqlstate, "40P01") == 0) {
             outcome = OUTCOME_AGAIN;
         }
@@ -285,6 +395,7 @@ static enum outcome run_once(struct store *store, enum store_lock lock, store_wo
     }
     store->in_transaction = false;
     store->has_lock = false;
+    store->has_sent_commit = false;
     return outcome;
 }
 

@@ -7,6 +7,7 @@
 #ifndef LEDGERD_STORE_STORE_H
 #define LEDGERD_STORE_STORE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,7 +27,33 @@ enum store_role {
 struct store *store_open(const char *conninfo, enum store_role role, struct error *err);
 void store_close(struct store *store); /* accepts NULL */
 
-/* Another connection to the same database in the same role, for another thread. */
+/* As store_open, with the connecting itself and everything after it under store_set_patience. */
+struct store *store_open_patient(const char *conninfo, enum store_role role, int64_t patience_us,
+                                 struct error *err);
+
+/* Wait for the server no longer than this at a time (0: for ever, as a store does at first): a
+ * statement, a piece of a COPY, a commit, a reconnect. Past it the connection is given up, as a
+ * broken one: ERROR_UNAVAILABLE, "the database did not answer within N s". The server lets go of a
+ * lock that is waited for somewhat earlier, and of a statement whose connection was given up within
+ * a second. Finding a host's address is left to the system's own limits. A change costs a trip to
+ * the server. */
+void store_set_patience(struct store *store, int64_t patience_us);
+
+/* While *alarm is true (NULL: never), no wait is longer than STORE_ALARM_US, whatever the patience,
+ * those included that have begun: for a thread that is to end, or when the database is known to be
+ * away. Borrowed; any thread may set it. */
+enum { STORE_ALARM_US = 2 * 1000 * 1000 };
+void store_set_alarm(struct store *store, const atomic_bool *alarm);
+
+/* Plan this store's statements once, by indexes in nested loops, whatever the tables' statistics
+ * say: for one that runs the same small statements over and over while its tables grow from
+ * nothing. */
+int store_prefer_indexes(struct store *store, struct error *err);
+
+/* Put a store on another role, between transactions. On error it has no connection. */
+int store_take_role(struct store *store, enum store_role role, struct error *err);
+
+/* Another connection to the same database in the same role and as patient, for another thread. */
 struct store *store_open_like(const struct store *store, struct error *err);
 
 /* True while the connection is usable; store_reconnect tries to make it so again. */
@@ -54,9 +81,10 @@ enum store_lock {
 
 /* Run `work` in one transaction (READ COMMITTED; REPEATABLE READ READ ONLY for STORE_REPORT
  * stores), with the booking lock held from the start if asked for. A lost connection before COMMIT
- * was sent is retried once; one lost during COMMIT is ERROR_UNAVAILABLE, "it is not known whether
- * …": every caller's work is idempotent by key or identity. Called inside a transaction, it runs
- * `work` as a part of that one (which must hold the lock if it is asked for). */
+ * was sent is retried once (not one that was given up); one lost during COMMIT is
+ * ERROR_UNAVAILABLE, "it is not known whether …": every caller's work is idempotent by key or
+ * identity. Called inside a transaction, it runs `work` as a part of that one (which must hold the
+ * lock if it is asked for). */
 int store_transact(struct store *store, enum store_lock lock, store_work *work, void *context,
                    struct error *err);
 

@@ -239,7 +239,7 @@ static int recompute_accrued(struct store *store, const struct rows *projects, s
     query_init(
         &query,
         "UPDATE ledger.project_position p SET accrued_micro = now.accrued, "
-        "changed = pg_current_xact_id() FROM (SELECT n AS project_id, "
+        "version = p.version + 1, changed = pg_current_xact_id() FROM (SELECT n AS project_id, "
         "coalesce((SELECT sum(a.points_micro) FROM ledger.accrual a "
         "WHERE a.project_id = n COLLATE \"C\"), 0)::bigint AS accrued FROM unnest($1) n) now "
         "WHERE p.project_id = now.project_id");

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ledgerd/store/query.h"
+#include "ledgerd/store/store_position.h"
 
 /* Columns of a set of rows, allocated together: one array for each type that a statement needs. */
 struct columns {
@@ -294,6 +295,7 @@ int store_draws_add(struct store *store, const struct batch_draw *rows, size_t c
 {
     struct columns columns;
     struct query query;
+    int result;
 
     if (count == 0) {
         return 0;
@@ -314,6 +316,9 @@ int store_draws_add(struct store *store, const struct batch_draw *rows, size_t c
     query_text_array(&query, columns.texts[0], count);
     query_instant_array(&query, columns.instants, count);
     query_i64_array(&query, columns.longs[0], count);
+    result = query_run(store, &query, NULL, NULL, err) != 0
+                 ? -1
+                 : store_touch_positions(store, columns.texts[0], count, err);
     columns_release(&columns);
-    return query_run(store, &query, NULL, NULL, err);
+    return result;
 }

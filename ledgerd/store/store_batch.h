@@ -80,6 +80,8 @@ struct batch_draw { /* a row of ledger.project_draw, to be added to it */
     struct instant since; /* INSTANT_NONE: before the first edge */
     struct points points;
 };
+
+/* Add them, and let readers of positions know. */
 int store_draws_add(struct store *store, const struct batch_draw *rows, size_t count,
                     struct error *err);
 

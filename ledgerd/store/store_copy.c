@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledgerd/store/patience.h"
 #include "ledgerd/store/query.h"
 #include "ledgerd/store/store_record.h"
 #include "ledgerd/store/wire.h"
@@ -284,20 +285,22 @@ enum { COPY_HEADER_BYTES = 19 };
 static int take_results(struct store *store, struct error *err)
 {
     int status = 0;
+    bool is_over = false;
     PGresult *result;
 
-    while ((result = PQgetResult(store_connection(store))) != NULL) {
+    while (!is_over && (result = patience_result(store)) != NULL) {
         if (PQresultStatus(result) != PGRES_COMMAND_OK && status == 0) {
             status = query_failure(store, result, err);
         }
+        is_over = PQresultStatus(result) == PGRES_COPY_IN; /* it cannot even be ended */
         PQclear(result);
     }
-    return status;
+    return store->is_given_up ? query_failure(store, NULL, err) : status;
 }
 
 int store_copy_begin(struct store *store, enum copy_table table, struct error *err)
 {
-    PGresult *result = PQexec(store_connection(store), copy_statements[table]);
+    PGresult *result = patience_execute(store, copy_statements[table]);
 
     if (PQresultStatus(result) != PGRES_COPY_IN) {
         query_failure(store, result, err);
@@ -313,7 +316,9 @@ int store_copy_send(struct store *store, const char *rows, size_t length, struct
     while (length > 0) {
         size_t part = length < SEND_BYTES ? length : SEND_BYTES;
 
-        if (PQputCopyData(store_connection(store), rows, (int)part) != 1) {
+        patience_start(store);
+        if (PQputCopyData(store_connection(store), rows, (int)part) != 1 ||
+            patience_flush(store) != 0) {
             if (take_results(store, err) == 0) {
                 error_set(err, ERROR_UNAVAILABLE, "the connection to the database broke");
             }
@@ -330,6 +335,7 @@ int store_copy_end(struct store *store, struct error *err)
     if (store_copy_send(store, "\377\377", 2, err) != 0) {
         return -1;
     }
+    patience_start(store);
     if (PQputCopyEnd(store_connection(store), NULL) != 1) {
         return error_set(err, ERROR_UNAVAILABLE, "the connection to the database broke");
     }

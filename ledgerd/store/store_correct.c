@@ -119,7 +119,12 @@ int store_read_charged(struct store *store, const char *source, const char *id,
     query_init(&query,
                "SELECT c.project_id, c.class, c.last_at, sum(c.points_micro)::bigint, "
                "coalesce((SELECT sum(r.points_micro) FROM ledger.refund r WHERE r.record_no = $1 "
-               "AND r.project_id = c.project_id), 0)::bigint FROM ledger.charge c "
+               "AND r.project_id = c.project_id), 0)::bigint, "
+               "coalesce((array_agg(CASE WHEN t.debit_account = p.account_no THEN t.credit_account "
+               "ELSE t.debit_account END ORDER BY c.version DESC) "
+               "FILTER (WHERE t.transfer_id IS NOT NULL))[1], 0) FROM ledger.charge c "
+               "JOIN ledger.project p USING (project_id) "
+               "LEFT JOIN ledger.transfer t USING (transfer_id) "
                "WHERE c.record_no = $1 GROUP BY 1, 2, 3 HAVING sum(c.points_micro) > 0 "
                "ORDER BY 3 DESC, 1, 2");
     query_i64(&query, record->record_no);
@@ -136,6 +141,7 @@ int store_read_charged(struct store *store, const char *source, const char *id,
         slice->last = rows_instant(&rows, i, 2);
         slice->points = rows_points(&rows, i, 3);
         slice->refunded = rows_points(&rows, i, 4);
+        slice->sink_account = (int32_t)rows_i64(&rows, i, 5);
         failed = slice->project == NULL || slice->klass == NULL;
     }
     rows_release(&rows);

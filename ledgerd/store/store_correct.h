@@ -32,6 +32,7 @@ struct charged_slice { /* what a record costs now in one place */
     struct instant last;
     struct points points;
     struct points refunded; /* of the whole record and project, the same in each of its slices */
+    int32_t sink_account;   /* where the points went; 0 if its batch moved none */
 };
 
 struct charged_record {

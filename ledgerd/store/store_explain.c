@@ -22,8 +22,14 @@ void explained_record_destroy(struct explained_record *record)
         free(record->charges[i].debit);
         free(record->charges[i].credit);
     }
+    for (size_t i = 0; i < record->refund_count; i++) {
+        free(record->refunds[i].project);
+        free(record->refunds[i].debit);
+        free(record->refunds[i].credit);
+    }
     free(record->versions);
     free(record->charges);
+    free(record->refunds);
     free(record);
 }
 
@@ -149,6 +155,54 @@ static int read_charges(struct store *store, struct explained_record *record, st
                                                   : 0;
 }
 
+static int take_refund(const struct rows *rows, size_t row, struct explained_refund *refund)
+{
+    *refund = (struct explained_refund){
+        .version = (int)rows_i64(rows, row, 0),
+        .is_manual = rows_bool(rows, row, 1),
+        .month = rows_month(rows, row, 2),
+        .last = rows_instant(rows, row, 3),
+        .project = rows_copy(rows, row, 4),
+        .points = rows_points(rows, row, 5),
+        .grant = rows_i64(rows, row, 6),
+        .transfer = rows_i64(rows, row, 7),
+        .debit = rows_copy(rows, row, 8),
+        .credit = rows_copy(rows, row, 9),
+        .booked_at = rows_instant(rows, row, 10),
+    };
+    return refund->project == NULL || refund->debit == NULL || refund->credit == NULL ? -1 : 0;
+}
+
+static int read_refunds(struct store *store, struct explained_record *record, struct error *err)
+{
+    struct query query;
+    struct rows rows;
+    int result = 0;
+
+    query_init(&query,
+               "SELECT r.version, r.is_manual, r.month, r.last_at, r.project_id, r.points_micro, "
+               "r.grant_id, r.transfer_id, coalesce(d.name, ''), coalesce(k.name, ''), t.booked_at "
+               "FROM ledger.refund r LEFT JOIN ledger.transfer t "
+               "ON t.transfer_id = r.transfer_id AND coalesce(t.belongs_to, t.month) = r.month "
+               "AND r.transfer_id <> 0 "
+               "LEFT JOIN ledger.account d ON d.account_no = t.debit_account "
+               "LEFT JOIN ledger.account k ON k.account_no = t.credit_account "
+               "WHERE r.record_no = $1 ORDER BY r.refund_no");
+    query_i64(&query, record->stored.record_no);
+    if (query_run(store, &query, &rows, NULL, err) != 0) {
+        return -1;
+    }
+    record->refunds = calloc(rows_count(&rows) + 1, sizeof *record->refunds);
+    for (size_t i = 0; record->refunds != NULL && i < rows_count(&rows); i++) {
+        if (take_refund(&rows, i, &record->refunds[record->refund_count++]) != 0) {
+            result = -1;
+        }
+    }
+    rows_release(&rows);
+    return result != 0 || record->refunds == NULL ? error_set(err, ERROR_INTERNAL, "out of memory")
+                                                  : 0;
+}
+
 int store_explain_record(struct store *store, const char *source, const char *id,
                          struct explained_record **record, struct error *err)
 {
@@ -167,7 +221,8 @@ int store_explain_record(struct store *store, const char *source, const char *id
         explained_record_destroy(made);
         return 0;
     }
-    if (read_versions(store, made, err) != 0 || read_charges(store, made, err) != 0) {
+    if (read_versions(store, made, err) != 0 || read_charges(store, made, err) != 0 ||
+        read_refunds(store, made, err) != 0) {
         explained_record_destroy(made);
         return -1;
     }

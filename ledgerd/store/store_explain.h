@@ -38,6 +38,20 @@ struct explained_charge { /* a row of ledger.charge with its transfer */
     struct month booked_in;   /* month in which the transfer counts; its own without one */
 };
 
+struct explained_refund { /* a row of ledger.refund with its transfer */
+    int version;
+    bool is_manual; /* else by the rate card's refund table */
+    struct month month;
+    struct instant last; /* the grant that was valid then gets it back, unless `grant` does */
+    char *project;
+    struct points points; /* negative: an amendment took it back */
+    int64_t grant;        /* later grant that was raised by it, 0 for none */
+    int64_t transfer;     /* as in a charge */
+    char *debit;
+    char *credit;
+    struct instant booked_at;
+};
+
 struct explained_record {
     char content[33];            /* hexadecimal */
     struct stored_record stored; /* current version */
@@ -45,6 +59,8 @@ struct explained_record {
     struct explained_version *versions;
     size_t charge_count;
     struct explained_charge *charges; /* by version, month */
+    size_t refund_count;
+    struct explained_refund *refunds; /* in the order of booking */
 };
 
 struct explained_accrual {

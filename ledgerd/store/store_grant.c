@@ -189,16 +189,6 @@ int store_read_pool(struct store *store, const char *share, int fiscal_year, str
     return 0;
 }
 
-static int touch_position(struct store *store, const char *project, struct error *err)
-{
-    struct query query;
-
-    query_init(&query, "UPDATE ledger.project_position SET changed = pg_current_xact_id() "
-                       "WHERE project_id = $1");
-    query_text(&query, project);
-    return query_run(store, &query, NULL, NULL, err);
-}
-
 /* A segment without a row has no charges, and nothing was charged after the last record's end, nor
  * given back after the last refund: both spare the scan. */
 static int must_split(struct store *store, const char *project, struct instant from,
@@ -229,7 +219,7 @@ int store_split_draw(struct store *store, const char *project, struct instant fr
     struct query query;
     bool must;
 
-    if (touch_position(store, project, err) != 0 ||
+    if (store_touch_positions(store, &project, 1, err) != 0 ||
         must_split(store, project, from, edge, &must, err) != 0) {
         return -1;
     }
@@ -266,8 +256,9 @@ int store_read_position(struct store *store, const char *project, struct store_p
     struct rows rows;
 
     query_init(&query,
-               "SELECT p.posted_micro, p.accrued_micro, d.points_micro IS NOT NULL, "
-               "nullif(d.since, '-infinity'), d.points_micro, p.project_id "
+               "SELECT p.posted_micro, p.held_micro, p.accrued_micro, p.version, "
+               "d.points_micro IS NOT NULL, nullif(d.since, '-infinity'), d.points_micro, "
+               "p.project_id "
                "FROM ledger.project_position p LEFT JOIN ledger.project_draw d USING (project_id) "
                "WHERE p.project_id = $1 ORDER BY d.since");
     query_text(&query, project);
@@ -277,15 +268,17 @@ int store_read_position(struct store *store, const char *project, struct store_p
     *position = (struct store_position){
         .draws = calloc(rows_count(&rows) + 1, sizeof *position->draws)};
     if (rows_count(&rows) > 0) {
-        position->project = rows_copy(&rows, 0, 5);
+        position->project = rows_copy(&rows, 0, 7);
         position->posted = rows_points(&rows, 0, 0);
-        position->accrued = rows_points(&rows, 0, 1);
+        position->held = rows_points(&rows, 0, 1);
+        position->accrued = rows_points(&rows, 0, 2);
+        position->version = rows_i64(&rows, 0, 3);
     }
     for (size_t i = 0; position->draws != NULL && i < rows_count(&rows); i++) {
-        if (rows_bool(&rows, i, 2)) {
+        if (rows_bool(&rows, i, 4)) {
             position->draws[position->draw_count++] = (struct balance_draw){
-                .since = rows_instant(&rows, i, 3),
-                .points = rows_points(&rows, i, 4),
+                .since = rows_instant(&rows, i, 5),
+                .points = rows_points(&rows, i, 6),
             };
         }
     }

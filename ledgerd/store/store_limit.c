@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "ledgerd/store/query.h"
+#include "ledgerd/store/store_position.h"
 
 #define SINCE_OF(month, last_at)                                        \
     "ledger.limit_since(l.period, " month ", " last_at ", b.timezone, " \
@@ -26,6 +27,17 @@ static const char FILL_SQL[] =
                      "AND (l.user_name = '' OR c.user_name = l.user_name) "
                      "WHERE l.project_id = $1 AND l.user_name = $2 AND l.period = $3 GROUP BY 1, 2";
 
+/* What is held already. The position's lock stands before it: a hold that is being made is either
+ * summed here or sees the limit. */
+static const char HELD_SQL[] =
+    "INSERT INTO ledger.limit_held (limit_no, held_micro) "
+    "SELECT l.limit_no, (SELECT coalesce(sum(h.held_micro), 0) FROM ledger.hold h "
+    "WHERE h.project_id = l.project_id AND h.state = 'open' "
+    "AND (l.user_name = '' OR h.user_name = l.user_name))::bigint "
+    "FROM ledger.project_limit l "
+    "WHERE l.project_id = $1 AND l.user_name = $2 AND l.period = $3 "
+    "ON CONFLICT (limit_no) DO NOTHING";
+
 static const char ADD_SQL[] =
     "INSERT INTO ledger.limit_use AS u (limit_no, since, charged_micro) "
     "SELECT n, DATE '1970-01-01' + since, points FROM unnest($1, $2, $3) AS t(n, since, points) "
@@ -37,11 +49,11 @@ static const char TOUCH_SQL[] =
     "WITH moved AS (SELECT project_id FROM ledger.project_position WHERE project_id IN "
     "(SELECT l.project_id FROM ledger.project_limit l WHERE l.limit_no = ANY ($1)) "
     "ORDER BY project_id FOR UPDATE) "
-    "UPDATE ledger.project_position p SET changed = pg_current_xact_id() FROM moved "
-    "WHERE p.project_id = moved.project_id";
+    "UPDATE ledger.project_position p SET version = p.version + 1, changed = pg_current_xact_id() "
+    "FROM moved WHERE p.project_id = moved.project_id";
 
-/* Charges and running work; what is held belongs here, as a third branch. An accrual counts where
- * its last slice would, with the part of it that belongs to that period. */
+/* Charges, running work, and what is held. An accrual counts where its last slice would, with the
+ * part of it that belongs to that period. */
 static const char SUM_SQL[] =
     "SELECT limit_no, since - DATE '1970-01-01', sum(charged)::bigint, sum(accrued)::bigint, "
     "sum(held)::bigint FROM ("
@@ -63,8 +75,13 @@ static const char SUM_SQL[] =
                                                "b JOIN ledger.accrual a "
                                                "ON a.project_id = l.project_id AND (l.user_name = "
                                                "'' OR a.user_name = l.user_name) "
-                                               "WHERE $1::text IS NULL OR l.project_id = $1) s "
-                                               "GROUP BY 1, 2 ORDER BY 1, 2";
+                                               "WHERE $1::text IS NULL OR l.project_id = $1 "
+                                               "UNION ALL "
+                                               "SELECT limit_no, NULL, 0, 0, held_micro FROM "
+                                               "ledger.project_limit l JOIN ledger.limit_held h "
+                                               "USING (limit_no) WHERE $1::text IS NULL OR "
+                                               "l.project_id = $1) s "
+                                               "GROUP BY 1, 2 ORDER BY 1, 2 NULLS FIRST";
 
 static void query_key(struct query *query, const char *sql, const struct limit_key *key)
 {
@@ -113,6 +130,11 @@ int store_limit_set(struct store *store, const struct limit_key *key, struct poi
         return 0;
     }
     query_key(&query, FILL_SQL, key);
+    if (query_run(store, &query, NULL, NULL, err) != 0 ||
+        store_touch_positions(store, &key->project, 1, err) != 0) {
+        return -1;
+    }
+    query_key(&query, HELD_SQL, key);
     return query_run(store, &query, NULL, NULL, err);
 }
 
@@ -196,11 +218,12 @@ int store_read_limit_sums(struct store *store, const char *project,
     }
     sums->count = rows_count(&rows);
     for (size_t i = 0; i < sums->count; i++) {
-        sums->sums[i] = (struct store_limit_sum){.limit_no = (int32_t)rows_i64(&rows, i, 0),
-                                                 .since = (int32_t)rows_i64(&rows, i, 1),
-                                                 .charged = rows_points(&rows, i, 2),
-                                                 .accrued = rows_points(&rows, i, 3),
-                                                 .held = rows_points(&rows, i, 4)};
+        sums->sums[i] = (struct store_limit_sum){
+            .limit_no = (int32_t)rows_i64(&rows, i, 0),
+            .since = rows_is_null(&rows, i, 1) ? STORE_LIMIT_HELD : (int32_t)rows_i64(&rows, i, 1),
+            .charged = rows_points(&rows, i, 2),
+            .accrued = rows_points(&rows, i, 3),
+            .held = rows_points(&rows, i, 4)};
     }
     rows_release(&rows);
     return 0;

@@ -22,8 +22,9 @@ struct limit_key {
     enum limit_period period;
 };
 
-/* Set it, and if it is new add up what was charged in each of its periods so far: a scan of the
- * project's charges. *before has the points until now (valid if *existed). Under the booking lock.
+/* Set it, and if it is new add up what was charged in each of its periods so far, a scan of the
+ * project's charges, and what is held. *before has the points until now (valid if *existed). Under
+ * the booking lock.
  */
 int store_limit_set(struct store *store, const struct limit_key *key, struct points points,
                     struct instant now, bool *existed, struct points *before, struct error *err);
@@ -42,12 +43,14 @@ struct store_limit_use { /* what charges add to a period of a limit */
 int store_limit_add(struct store *store, const struct store_limit_use *uses, size_t count,
                     struct error *err);
 
-struct store_limit_sum { /* of one period of a limit */
+#define STORE_LIMIT_HELD INT32_MIN /* in place of a period's first day */
+
+struct store_limit_sum { /* of one period of a limit, or what is held, in a row of its own */
     int32_t limit_no;
     int32_t since;
     struct points charged;
     struct points accrued;
-    struct points held;
+    struct points held; /* of STORE_LIMIT_HELD; with holds whose deadline has passed unnoted */
 };
 
 struct store_limit_sums {

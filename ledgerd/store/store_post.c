@@ -231,14 +231,19 @@ static int move_positions(struct store *store, const struct columns *columns, st
 {
     struct query query;
 
+    /* Whoever locks several positions does so in one order. */
     query_init(
         &query,
-        "UPDATE ledger.project_position p SET posted_micro = p.posted_micro + moved.amount, "
-        "changed = pg_current_xact_id() FROM (SELECT a.project_id, sum(t.amount)::bigint AS amount "
+        "WITH moved AS (SELECT a.project_id, sum(t.amount)::bigint AS amount "
         "FROM (SELECT debit AS account_no, -amount AS amount FROM unnest($1, $3) x(debit, amount) "
         "UNION ALL SELECT credit, amount FROM unnest($2, $3) y(credit, amount)) t "
         "JOIN ledger.account a USING (account_no) WHERE a.project_id IS NOT NULL "
-        "GROUP BY a.project_id) moved WHERE p.project_id = moved.project_id");
+        "GROUP BY a.project_id), "
+        "locked AS (SELECT project_id FROM ledger.project_position WHERE project_id IN "
+        "(SELECT project_id FROM moved) ORDER BY project_id FOR UPDATE) "
+        "UPDATE ledger.project_position p SET posted_micro = p.posted_micro + moved.amount, "
+        "version = p.version + 1, changed = pg_current_xact_id() "
+        "FROM moved JOIN locked USING (project_id) WHERE p.project_id = moved.project_id");
     query_i32_array(&query, columns->debits, columns->count);
     query_i32_array(&query, columns->credits, columns->count);
     query_i64_array(&query, columns->amounts, columns->count);

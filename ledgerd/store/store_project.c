@@ -6,6 +6,7 @@
 
 #include "ledgerd/store/query.h"
 #include "ledgerd/store/store_policy.h"
+#include "ledgerd/store/store_position.h"
 
 enum { ACCOUNT_NAME_BYTES = 256 };
 
@@ -223,7 +224,9 @@ int store_set_overdraft(struct store *store, const char *id, struct points overd
     query_init(&query, "UPDATE ledger.project SET overdraft_micro = $2 WHERE project_id = $1");
     query_text(&query, id);
     query_points(&query, overdraft);
-    return query_run(store, &query, NULL, NULL, err);
+    return query_run(store, &query, NULL, NULL, err) != 0
+               ? -1
+               : store_touch_positions(store, &id, 1, err);
 }
 
 int store_set_alias(struct store *store, const char *project, const char *source, const char *name,

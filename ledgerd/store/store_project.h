@@ -67,6 +67,7 @@ int store_add_service(struct store *store, const char *project, const char *sour
                       const char *klass, char **taken_by, struct error *err);
 int store_rename_project(struct store *store, const char *id, const char *name, struct error *err);
 int store_close_project(struct store *store, const char *id, struct instant now, struct error *err);
+/* The position's version moves too: what may be held depends on it. */
 int store_set_overdraft(struct store *store, const char *id, struct points overdraft,
                         struct error *err);
 

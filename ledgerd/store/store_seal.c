@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ledgerd/store/connection.h"
+#include "ledgerd/store/patience.h"
 #include "ledgerd/store/query.h"
 #include "ledgerd/store/wire.h"
 
@@ -191,6 +192,8 @@ static int take_message(char *bytes, size_t length, bool *has_header, seal_row_f
     row = (struct seal_row){
         .place = {get_u64(bytes + XID_AT), (int64_t)get_u64(bytes + TRANSFER_AT)},
         .month = wire_to_month((int32_t)get_u32(bytes + MONTH_AT)),
+        .entry_id = (int64_t)get_u64(bytes + ENTRY_AT),
+        .booked_at = wire_to_instant((int64_t)get_u64(bytes + BOOKED_AT)),
         .debit_account = (int32_t)get_u32(bytes + DEBIT_AT),
         .credit_account = (int32_t)get_u32(bytes + CREDIT_AT),
         .amount = {(int64_t)get_u64(bytes + AMOUNT_AT)},
@@ -209,31 +212,30 @@ static int take_message(char *bytes, size_t length, bool *has_header, seal_row_f
 /* The rest of a COPY that is given up is read and thrown away, so that the connection can go on. */
 static int take_rows(struct store *store, seal_row_fn *each, void *context, struct error *err)
 {
-    PGconn *connection = store_connection(store);
     bool has_header = false;
     char *message;
     int length, status = 0;
     PGresult *result;
 
-    while ((length = PQgetCopyData(connection, &message, 0)) > 0) {
+    while ((length = patience_copy_row(store, &message)) > 0) {
         if (status == 0) {
             status = take_message(message, (size_t)length, &has_header, each, context, err);
         }
         PQfreemem(message);
     }
-    while ((result = PQgetResult(connection)) != NULL) {
+    while ((result = patience_result(store)) != NULL) {
         if (PQresultStatus(result) != PGRES_COMMAND_OK && status == 0) {
             status = query_failure(store, result, err);
         }
         PQclear(result);
     }
-    return status;
+    return length < -1 && status == 0 ? query_failure(store, NULL, err) : status;
 }
 
 static int copy_out(struct store *store, const char *sql, seal_row_fn *each, void *context,
                     struct error *err)
 {
-    PGresult *result = PQexec(store_connection(store), sql);
+    PGresult *result = patience_execute(store, sql);
     int status = 0;
 
     if (PQresultStatus(result) != PGRES_COPY_OUT) {
@@ -322,16 +324,19 @@ void seal_page_release(struct seal_page *page)
     *page = (struct seal_page){0};
 }
 
-int store_seal_page(struct store *store, const struct store_seal *after, int64_t transfers,
-                    struct seal_page *page, struct error *err)
+#define SELECT_PAGE(leaves)                                                  \
+    "SELECT " SEAL_COLUMNS ", " leaves " FROM ledger.seal WHERE n > $1 AND " \
+    "(total <= $2 OR n = (SELECT min(n) FROM ledger.seal WHERE n > $1)) "    \
+    "ORDER BY n LIMIT $3"
+
+static int read_page(struct store *store, const char *sql, const struct store_seal *after,
+                     int64_t transfers, struct seal_page *page, struct error *err)
 {
     struct query query;
     struct rows rows;
 
     seal_page_release(page);
-    query_init(&query, "SELECT " SEAL_COLUMNS ", leaves FROM ledger.seal WHERE n > $1 AND "
-                       "(total <= $2 OR n = (SELECT min(n) FROM ledger.seal WHERE n > $1)) "
-                       "ORDER BY n LIMIT $3");
+    query_init(&query, sql);
     query_i64(&query, after->n);
     query_i64(&query, after->total < INT64_MAX - transfers ? after->total + transfers : INT64_MAX);
     query_i64(&query, PAGE_SEALS_MAX);
@@ -349,4 +354,16 @@ int store_seal_page(struct store *store, const struct store_seal *after, int64_t
         }
     }
     return 0;
+}
+
+int store_seal_page(struct store *store, const struct store_seal *after, int64_t transfers,
+                    struct seal_page *page, struct error *err)
+{
+    return read_page(store, SELECT_PAGE("leaves"), after, transfers, page, err);
+}
+
+int store_seal_page_heads(struct store *store, const struct store_seal *after, int64_t transfers,
+                          struct seal_page *page, struct error *err)
+{
+    return read_page(store, SELECT_PAGE("''::bytea"), after, transfers, page, err);
 }

@@ -55,6 +55,8 @@ struct store_seal {
 struct seal_row { /* a transfer as it is hashed; valid during the call */
     struct seal_place place;
     struct month month;
+    int64_t entry_id;
+    struct instant booked_at;
     int32_t debit_account;
     int32_t credit_account;
     struct points amount;
@@ -102,9 +104,12 @@ struct seal_page { /* some links in order; a zeroed one is empty */
 };
 
 /* Read the links after `after`, about as many as seal `transfers` more, at least one unless the
- * chain ends there. The page is released first. */
+ * chain ends there. The page is released first. Leaves are most of a link: store_seal_page_heads
+ * reads the same links without. */
 int store_seal_page(struct store *store, const struct store_seal *after, int64_t transfers,
                     struct seal_page *page, struct error *err);
+int store_seal_page_heads(struct store *store, const struct store_seal *after, int64_t transfers,
+                          struct seal_page *page, struct error *err);
 void seal_page_release(struct seal_page *page);
 
 #endif

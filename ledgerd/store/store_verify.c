@@ -1,7 +1,7 @@
 /* store_verify - see store_verify.h.
  *
- * Records and their charges are two cursors in the order of record numbers, merged here: the server
- * sorts on disk, the client holds a few thousand rows.
+ * Records, their charges and their refunds are three cursors in the order of record numbers, merged
+ * here: the server sorts on disk, the client holds a few thousand rows.
  */
 #include "ledgerd/store/store_verify.h"
 
@@ -159,37 +159,59 @@ static int declare_cursors(struct store *store, int64_t every, struct error *err
                 "ON u.record_no = i.record_no AND u.version = i.version AND u.month = i.month "
                 "JOIN ledger.source s ON s.source_no = i.source_no "
                 "WHERE i.record_no % $1 = 0 ORDER BY i.record_no",
+                every, err) != 0 ||
+        declare(store,
+                "DECLARE verify_charge NO SCROLL CURSOR FOR SELECT record_no, project_id, "
+                "class, user_name, month, sum(points_micro)::bigint, sum(list_micro)::bigint "
+                "FROM ledger.charge WHERE record_no % $1 = 0 "
+                "GROUP BY record_no, project_id, user_name, class, month "
+                "ORDER BY record_no, project_id, user_name, class, month",
                 every, err) != 0) {
         return -1;
     }
     return declare(store,
-                   "DECLARE verify_charge NO SCROLL CURSOR FOR SELECT record_no, project_id, "
-                   "user_name, class, month, sum(points_micro)::bigint, sum(list_micro)::bigint "
-                   "FROM ledger.charge WHERE record_no % $1 = 0 "
-                   "GROUP BY record_no, project_id, user_name, class, month "
-                   "ORDER BY record_no, project_id, user_name, class, month",
+                   "DECLARE verify_refund NO SCROLL CURSOR FOR SELECT record_no, project_id, "
+                   "class, last_at, sum(points_micro)::bigint "
+                   "FROM ledger.refund WHERE NOT is_manual AND record_no % $1 = 0 "
+                   "GROUP BY record_no, project_id, class, last_at "
+                   "HAVING sum(points_micro) <> 0 "
+                   "ORDER BY record_no, last_at, project_id, class",
                    every, err);
 }
 
-/* The names of a slice are the cursor's own: they are copied, because the next fetch takes them
- * away. */
-struct slices {
-    size_t count;
+/* What belongs to one record. Names are the cursors' own: they are copied, because the next fetch
+ * takes them away, and pointed to only when all are there, because their memory moves. */
+struct gathered {
+    size_t slice_count;
     struct verify_slice *slices; /* SLICES_MAX */
-    struct strbuf names;         /* their strings, one after the other */
+    size_t refund_count;
+    struct verify_refund *refunds; /* SLICES_MAX */
+    struct strbuf slice_names;     /* one after the other: project, class, user */
+    struct strbuf refund_names;    /* project, class */
 };
 
-static int add_slice(struct slices *slices, const struct rows *rows, size_t row, struct error *err)
+static void add_names(struct strbuf *names, const struct rows *rows, size_t row, int count)
 {
-    if (slices->count == SLICES_MAX) {
-        return error_set(err, ERROR_VERIFY, "record number %lld has more than %d slices",
-                         (long long)rows_i64(rows, row, 0), SLICES_MAX);
+    for (int column = 1; column <= count; column++) {
+        strbuf_add(names, rows_text(rows, row, column), rows_length(rows, row, column) + 1);
     }
-    for (int column = 1; column <= 3; column++) {
-        strbuf_add(&slices->names, rows_text(rows, row, column),
-                   rows_length(rows, row, column) + 1);
+}
+
+static int too_many(const struct rows *rows, size_t row, struct error *err)
+{
+    return error_set(err, ERROR_VERIFY, "record number %lld has more than %d slices",
+                     (long long)rows_i64(rows, row, 0), SLICES_MAX);
+}
+
+typedef int gather_fn(struct gathered *to, const struct rows *rows, size_t row, struct error *err);
+
+static int add_slice(struct gathered *to, const struct rows *rows, size_t row, struct error *err)
+{
+    if (to->slice_count == SLICES_MAX) {
+        return too_many(rows, row, err);
     }
-    slices->slices[slices->count++] = (struct verify_slice){
+    add_names(&to->slice_names, rows, row, 3);
+    to->slices[to->slice_count++] = (struct verify_slice){
         .month = rows_month(rows, row, 4),
         .points = rows_points(rows, row, 5),
         .list_points = rows_points(rows, row, 6),
@@ -197,102 +219,142 @@ static int add_slice(struct slices *slices, const struct rows *rows, size_t row,
     return 0;
 }
 
-/* The names' memory moves while it grows: it is pointed to only when all are there. */
-static int point_to_names(struct slices *slices, struct error *err)
+static int add_refund(struct gathered *to, const struct rows *rows, size_t row, struct error *err)
 {
-    const char *at = slices->names.data;
+    if (to->refund_count == SLICES_MAX) {
+        return too_many(rows, row, err);
+    }
+    add_names(&to->refund_names, rows, row, 2);
+    to->refunds[to->refund_count++] = (struct verify_refund){
+        .last = rows_instant(rows, row, 3),
+        .points = rows_points(rows, row, 4),
+    };
+    return 0;
+}
 
-    if (slices->names.failed) {
+static const char *next_name(const char **at)
+{
+    const char *name = *at;
+
+    *at += strlen(name) + 1;
+    return name;
+}
+
+static int point_to_names(struct gathered *gathered, struct error *err)
+{
+    const char *slice = gathered->slice_names.data;
+    const char *refund = gathered->refund_names.data;
+
+    if (gathered->slice_names.failed || gathered->refund_names.failed) {
         return error_set(err, ERROR_INTERNAL, "out of memory");
     }
-    for (size_t i = 0; i < slices->count; i++) {
-        const char **const names[] = {&slices->slices[i].project, &slices->slices[i].user,
-                                      &slices->slices[i].klass};
-
-        for (int n = 0; n < 3; n++) {
-            *names[n] = at;
-            while (*at != '\0') {
-                at++;
-            }
-            at++;
-        }
+    for (size_t i = 0; i < gathered->slice_count; i++) {
+        gathered->slices[i].project = next_name(&slice);
+        gathered->slices[i].klass = next_name(&slice);
+        gathered->slices[i].user = next_name(&slice);
+    }
+    for (size_t i = 0; i < gathered->refund_count; i++) {
+        gathered->refunds[i].project = next_name(&refund);
+        gathered->refunds[i].klass = next_name(&refund);
     }
     return 0;
 }
 
-/* All slices of that record; those of smaller numbers belong to no identity and were named by
- * another check. */
-static int gather_slices(struct store *store, struct cursor *charges, int64_t record_no,
-                         struct slices *slices, struct error *err)
+/* All of a record's rows; those of smaller numbers belong to no identity and were named by another
+ * check. */
+static int gather(struct store *store, struct cursor *cursor, int64_t record_no, gather_fn *add,
+                  struct gathered *to, struct error *err)
 {
-    slices->count = 0;
-    strbuf_clear(&slices->names);
     for (;;) {
         int64_t number;
 
-        if (cursor_advance(store, charges, err) != 0) {
+        if (cursor_advance(store, cursor, err) != 0) {
             return -1;
         }
-        if (charges->is_done) {
-            break;
+        if (cursor->is_done) {
+            return 0;
         }
-        number = rows_i64(&charges->rows, charges->next, 0);
+        number = rows_i64(&cursor->rows, cursor->next, 0);
         if (number > record_no) {
-            break;
+            return 0;
         }
-        if (number == record_no && add_slice(slices, &charges->rows, charges->next, err) != 0) {
+        if (number == record_no && add(to, &cursor->rows, cursor->next, err) != 0) {
             return -1;
         }
-        charges->next++;
+        cursor->next++;
     }
-    return point_to_names(slices, err);
 }
 
-static int merge(struct store *store, struct stored_record *stored, struct slices *slices,
-                 verify_record_fn *each, void *context, struct error *err)
-{
-    struct cursor records = {.fetch = FETCH "verify_record"};
-    struct cursor charges = {.fetch = FETCH "verify_charge"};
-    int result = -1;
+struct cursors {
+    struct cursor records;
+    struct cursor charges;
+    struct cursor refunds;
+};
 
-    for (;;) {
-        if (cursor_advance(store, &records, err) != 0) {
-            break;
-        }
-        if (records.is_done) {
-            result = 0;
-            break;
-        }
-        if (store_record_decode(&records.rows, records.next, stored, err) != 0 ||
-            gather_slices(store, &charges, stored->record_no, slices, err) != 0) {
-            break;
-        }
-        struct verify_record record = {stored, slices->count, slices->slices};
-        if (each(context, &record, err) != 0) {
-            break;
-        }
-        records.next++;
+static int gather_record(struct store *store, struct cursors *cursors, int64_t record_no,
+                         struct gathered *to, struct error *err)
+{
+    to->slice_count = 0;
+    to->refund_count = 0;
+    strbuf_clear(&to->slice_names);
+    strbuf_clear(&to->refund_names);
+    if (gather(store, &cursors->charges, record_no, add_slice, to, err) != 0 ||
+        gather(store, &cursors->refunds, record_no, add_refund, to, err) != 0) {
+        return -1;
     }
-    cursor_release(&records);
-    cursor_release(&charges);
-    return result;
+    return point_to_names(to, err);
+}
+
+static int merge(struct store *store, struct cursors *cursors, struct stored_record *stored,
+                 struct gathered *gathered, verify_record_fn *each, void *context,
+                 struct error *err)
+{
+    struct cursor *records = &cursors->records;
+
+    for (;; records->next++) {
+        if (cursor_advance(store, records, err) != 0) {
+            return -1;
+        }
+        if (records->is_done) {
+            return 0;
+        }
+        if (store_record_decode(&records->rows, records->next, stored, err) != 0 ||
+            gather_record(store, cursors, stored->record_no, gathered, err) != 0) {
+            return -1;
+        }
+        struct verify_record record = {stored, gathered->slice_count, gathered->slices,
+                                       gathered->refund_count, gathered->refunds};
+        if (each(context, &record, err) != 0) {
+            return -1;
+        }
+    }
 }
 
 int store_verify_records(struct store *store, int64_t every, verify_record_fn *each, void *context,
                          struct error *err)
 {
     struct stored_record *stored = malloc(sizeof *stored);
-    struct slices slices = {.slices = calloc(SLICES_MAX, sizeof *slices.slices)};
+    struct gathered gathered = {.slices = calloc(SLICES_MAX, sizeof *gathered.slices),
+                                .refunds = calloc(SLICES_MAX, sizeof *gathered.refunds)};
+    struct cursors cursors = {.records = {.fetch = FETCH "verify_record"},
+                              .charges = {.fetch = FETCH "verify_charge"},
+                              .refunds = {.fetch = FETCH "verify_refund"}};
     int result = -1;
 
-    strbuf_init(&slices.names);
-    if (stored == NULL || slices.slices == NULL) {
+    strbuf_init(&gathered.slice_names);
+    strbuf_init(&gathered.refund_names);
+    if (stored == NULL || gathered.slices == NULL || gathered.refunds == NULL) {
         error_set(err, ERROR_INTERNAL, "out of memory");
     } else if (declare_cursors(store, every, err) == 0) {
-        result = merge(store, stored, &slices, each, context, err);
+        result = merge(store, &cursors, stored, &gathered, each, context, err);
     }
-    strbuf_release(&slices.names);
-    free(slices.slices);
+    cursor_release(&cursors.records);
+    cursor_release(&cursors.charges);
+    cursor_release(&cursors.refunds);
+    strbuf_release(&gathered.slice_names);
+    strbuf_release(&gathered.refund_names);
+    free(gathered.slices);
+    free(gathered.refunds);
     free(stored);
     return result;
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "ledgerd/base/error.h"
+#include "ledgerd/base/instant.h"
 #include "ledgerd/core/calendar.h"
 #include "ledgerd/core/points.h"
 #include "ledgerd/store/store.h"
@@ -38,6 +39,10 @@ enum { STORE_SNAPSHOT_BYTES = 64 };
 
 extern const struct verify_statement verify_statements[];
 extern const size_t verify_statement_count;
+
+/* Those about holds. */
+extern const struct verify_statement verify_hold_statements[];
+extern const size_t verify_hold_statement_count;
 
 /* Those whose $1 to $7 are the columns of struct verify_moved. */
 extern const struct verify_statement verify_moved_statements[];
@@ -73,10 +78,19 @@ struct verify_slice { /* the charges of a record, summed by who and what they na
     struct points list_points;
 };
 
+struct verify_refund { /* automatic refunds of a record, summed by where they went; never zero */
+    const char *project;
+    const char *klass;
+    struct instant last; /* of the slice */
+    struct points points;
+};
+
 struct verify_record {
     const struct stored_record *stored; /* the current version */
     size_t slice_count;
     const struct verify_slice *slices;
+    size_t refund_count;
+    const struct verify_refund *refunds;
 };
 
 /* Call `each` for one booked record in `every` (1: all), in bounded memory. */

@@ -1,5 +1,6 @@
 """Corrections: adjusted supply, transfers between projects, refunds; each a posting, none an update."""
 
+import json
 import os
 import sys
 import unittest
@@ -221,6 +222,20 @@ class RefundTest(unittest.TestCase):
         lt.report_json(["monthly", "2027-06"], db=db, now=tokyo("2027-06-12"))
         clean(self, db, tokyo("2027-06-12"))
 
+    def test_a_service_does_not_refund_what_it_never_earned(self):
+        db = site.new_book("refund")
+        act(db, "grant", "h1", "100", now=NOW)
+        record = {"source": "gateway:g", "id": "t1", "project": "h1", "class": "llm", "user": "u",
+                  "start": tokyo("2027-06-10"), "end": tokyo("2027-06-10"), "state": "final", "outcome": "completed",
+                  "meters": {"input_tokens": "100000000"}}
+        site.import_records(db, [record], now=tokyo("2027-06-11"))
+        self.assertEqual("3.750000", account(db, "spent/hpci"))
+        act(db, "project", "add", "svc", "--service", "gateway:g/llm", now=tokyo("2027-06-12"))
+        act(db, "refund", "gateway:g", "t1", now=tokyo("2027-06-13"))
+        self.assertEqual(("0.000000", "100.000000"), (account(db, "spent/hpci"), account(db, "project/h1")))
+        self.assertEqual("0.000000", act(db, "balance", "svc", now=tokyo("2027-06-13"))["posted"])
+        clean(self, db, tokyo("2027-06-13"))
+
 
 class AutomaticRefundTest(unittest.TestCase):
     def book(self, **changes):
@@ -260,6 +275,51 @@ class AutomaticRefundTest(unittest.TestCase):
         self.assertEqual("4.000000", act(db, "refund", "slurm:x", "j2", now=later)["points"])
         refused(db, "refund", "slurm:x", "j1", now=later)
         clean(self, db, later)
+
+    def test_explain_lists_it_with_its_transfer_and_a_quote_foresees_it(self):
+        db = self.book()
+        later = tokyo("2027-06-20")
+        versions = [job(1, ("2027-06-05", "10:00:00"), 8, outcome="node_fail", seen=tokyo("2027-06-06")),
+                    job(1, ("2027-06-05", "10:00:00"), 8, outcome="requeued", seen=tokyo("2027-06-07"))]
+        quotes = lt.ctl_json(["rates", "quote", site.file_of("".join(json.dumps(v) + "\n" for v in versions) +
+                                                             json.dumps(job(2, ("2027-06-05", "10:00:00"), 8)))],
+                             db=db, now=later)
+        self.assertEqual(["4.000000", "2.000000", "0.000000"], [quote["refund"] for quote in quotes])
+        for version in versions:
+            site.import_records(db, [version], now=later)
+        act(db, "refund", "slurm:x", "j1", "--points", "1", now=later)
+        document = lt.ctl_json(["explain", "slurm:x", "j1"], db=db, now=later)
+        self.assertEqual([("4.000000", 1, "card"), ("-2.000000", 2, "card"), ("1.000000", 2, "hand")],
+                         [(r["points"], r["version"], r["by"]) for r in document["refunds"]])
+        self.assertEqual(("8.000000", "3.000000"), (document["points"], document["refunded"]))
+        self.assertEqual({"outcome": "requeued", "fraction": "0.5", "max_seconds": "14400"}, document["refund_rule"])
+        for refund in document["refunds"]:
+            back = refund["points"].startswith("-")
+            self.assertEqual(["project/h1", "spent/hpci"], sorted([refund["debit"], refund["credit"]]), refund)
+            self.assertEqual("project/h1", refund["debit" if back else "credit"], refund)
+            self.assertEqual([["refund", "2027-06-01"]], lt.query(
+                db, f"SELECT kind, month FROM ledger.transfer WHERE transfer_id = {refund['transfer']}"))
+        text = lt.ctl(["explain", "slurm:x", "j1"], db=db, now=later)
+        for words in ("refunds and their transfers", "-2.000000", "refund by the card", "14400"):
+            self.assertIn(words, text)
+
+    def test_a_transfer_is_followed_back_to_its_records(self):
+        db = self.book()
+        later = tokyo("2027-06-20")
+        site.import_records(db, [job(1, ("2027-06-05", "10:00:00"), 8, outcome="node_fail"),
+                                 job(2, ("2027-06-05", "10:00:00"), 3)], now=later)
+        record = lt.ctl_json(["explain", "slurm:x", "j1"], db=db, now=later)
+        charge, refund = record["charges"][0]["transfer"], record["refunds"][0]["transfer"]
+        document = lt.ctl_json(["explain", "transfer", str(charge)], db=db, now=later)
+        self.assertEqual(("charge", "project/h1", "spent/hpci", "11.000000", "slurm:x", 2), tuple(
+            document[name] for name in ("kind", "debit", "credit", "points", "source", "charges")))
+        self.assertEqual([("slurm:x", "j1", "8.000000"), ("slurm:x", "j2", "3.000000")],
+                         [(r["source"], r["id"], r["points"]) for r in document["records"]])
+        document = lt.ctl_json(["explain", "transfer", str(refund)], db=db, now=later)
+        self.assertEqual(("refund", ["j1"]), (document["kind"], [r["id"] for r in document["records"]]))
+        self.assertIn("records that it stands for", lt.ctl(["explain", "transfer", str(charge)], db=db, now=later))
+        self.assertIn("no transfer number 999", refused(db, "explain", "transfer", "999", now=later))
+        refused(db, "explain", "transfer", "x", now=later, expect=2)
 
     def test_it_counts_in_the_months_of_the_charge(self):
         db = self.book()

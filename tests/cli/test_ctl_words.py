@@ -54,7 +54,7 @@ BAD_WORDS = [
     (["close"], "YYYY-MM is missing"),
     (["close", "2027-13"], "not a month"),
 ]
-PENDING = ["hold p 1", "settle h 1", "release h", "token list"]
+PENDING = ["token list"]
 
 BAD_REPORTS = [
     ([], "a report is missing"),

@@ -685,5 +685,29 @@ class DamageTest(MonthsTest):
         self.assertEqual(leaf, hashlib.sha256(row).hexdigest())
 
 
+class HoldTest(MonthsTest):
+    def standing(self, db, now):
+        balance = act(db, "balance", "h1", now=now)
+        return tuple(balance[name] for name in ("posted", "held", "accrued", "available"))
+
+    def test_a_hold_is_covered_by_what_was_posted_and_by_what_accrues(self):
+        db = new_book()
+        hold = act(db, "hold", "h1", "24", "--key", "night", "--ttl", "2d", now=tokyo("2027-07-01", "09:00:00"))
+        start, named = tokyo("2027-06-30", "20:00:00"), {"hold": hold["hold"]}
+        now = tokyo("2027-07-01", "10:00:00")
+        site.import_records(db, [{**running(1, start, now), **named}], now=now)
+        self.assertEqual(("1000.000000", "10.000000", "14.000000", "976.000000"), self.standing(db, now))
+        close(db, now=now)
+        self.assertEqual(("996.000000", "10.000000", "10.000000", "976.000000"), self.standing(db, now))
+        self.verify(db, now)
+        later = tokyo("2027-07-01", "12:00:00")
+        site.import_records(db, [{**running(1, start, later), **named}], now=later)
+        self.assertEqual("976.000000", act(db, "balance", "h1", now=later)["available"])
+        site.import_records(db, [{**final(1, start, later), **named}], now=later)
+        self.assertEqual(("984.000000", "0.000000", "0.000000", "984.000000"), self.standing(db, later))
+        self.assertEqual("16000000", lt.scalar(db, "SELECT sum(charged_micro)::text FROM ledger.hold_event"))
+        self.verify(db, later)
+
+
 if __name__ == "__main__":
     unittest.main()

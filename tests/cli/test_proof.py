@@ -9,9 +9,11 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "bench"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import ledger_test as lt  # noqa: E402
 import small_site as site  # noqa: E402
+import verify as bench  # noqa: E402
 
 NOW = site.NOW
 FIRST = "(SELECT min(transfer_id) FROM ledger.transfer WHERE kind = 'charge')"
@@ -135,6 +137,16 @@ class Checkpoints(unittest.TestCase):
         _, failed = verify(db, "--since", path, expect=5)
         self.assertIn(f"seal {did['seal']} of the checkpoint is gone", failed["checkpoint_matches"])
 
+    def test_a_chain_that_was_cut_short_and_sealed_again_is_found_by_the_checkpoint_alone(self):
+        db = booked()
+        path, did = self.export(db)
+        damage(db, f"DELETE FROM ledger.seal WHERE n = {did['seal']}")
+        seal_all(db)
+        verify(db)
+        _, failed = verify(db, "--since", path, expect=5)
+        self.assertEqual(["checkpoint_matches"], list(failed))
+        self.assertIn(f"seal {did['seal']}: its head", failed["checkpoint_matches"])
+
     def test_a_checkpoint_that_was_changed_or_signed_by_another_is_refused(self):
         db = booked()
         path, did = self.export(db)
@@ -188,6 +200,10 @@ class Checkpoints(unittest.TestCase):
 
 
 class Tampering(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.key = new_key()
+
     KINDS = (
         ("a changed amount", f"UPDATE ledger.transfer SET amount_micro = amount_micro + 1 WHERE transfer_id = {FIRST}",
          "changed since it was sealed"),
@@ -207,13 +223,18 @@ class Tampering(unittest.TestCase):
         for name, sql, says in self.KINDS:
             with self.subTest(name):
                 db = booked()
-                verify(db)
+                path = os.path.join(lt.temp_dir(), "checkpoint")
+                lt.ctl(["checkpoint", "export", path, "--key", self.key], db=db, now=NOW)
+                since = ["--since", path, "--key", self.key]
+                verify(db, *since)
                 first = lt.scalar(db, f"SELECT {FIRST}::text")
                 damage(db, sql)
-                _, failed = verify(db, expect=5)
-                self.assertIn(says, failed["transfers_as_sealed"])
-                if name != "an added row":
-                    self.assertIn(f"transfer {first} ", failed["transfers_as_sealed"])
+                for words in ([], since):
+                    _, failed = verify(db, *words, expect=5)
+                    self.assertIn(says, failed["transfers_as_sealed"])
+                    if name != "an added row":
+                        self.assertIn(f"transfer {first} ", failed["transfers_as_sealed"])
+                    self.assertNotIn("checkpoint_matches", failed)  # the chain itself is untouched
 
     def test_a_row_added_today_under_an_old_entry_is_named(self):
         db = booked()
@@ -222,6 +243,85 @@ class Tampering(unittest.TestCase):
                    f" FROM ledger.transfer WHERE transfer_id = {FIRST}")
         _, failed = verify(db, expect=5)
         self.assertIn("transfer 99999999", failed["transfers_have_their_entry"])
+
+
+class BigBook(unittest.TestCase):
+    """A book of several windows of links, which several connections read: the first fault is that of the chain."""
+
+    def at(self, leaf):
+        """The number of the transfer behind so many of the bench's."""
+        return 1000000000 + leaf
+
+    def test_the_first_of_several_faults_is_named_whoever_reads_it(self):
+        db = site.new_book("proof")
+        bench.TRANSFERS = 250000
+        bench.fill(db)
+        document, _ = verify(db)
+        self.assertGreaterEqual(document["seals"], 5)
+        amount = "UPDATE ledger.transfer SET amount_micro = amount_micro {} WHERE transfer_id IN ({}, {})"
+        sealed = "UPDATE ledger.seal SET sealed_at = sealed_at {} interval '1 second' WHERE n IN (3, 5)"
+        booked_at = """UPDATE ledger.entry SET booked_at = booked_at {} interval '1 second' WHERE entry_id IN
+                          (SELECT entry_id FROM ledger.transfer WHERE transfer_id IN ({}, {}))"""
+        early, late = self.at(120000), self.at(220000)
+        for change, undo, check, says in (
+                (amount.format("+ 1", early, late), amount.format("- 1", early, late), "transfers_as_sealed",
+                 (f"transfer {early} ", "2 changed, 0 gone, 0 added")),
+                (sealed.format("+"), sealed.format("-"), "seals_are_a_chain", ("seal 3: its head",)),
+                ("CREATE TABLE public.gone AS SELECT * FROM ledger.seal WHERE n = 3; DELETE FROM ledger.seal WHERE n = 3",
+                 "INSERT INTO ledger.seal TABLE public.gone", "seals_are_a_chain", ("seal 3: it is gone",)),
+                (booked_at.format("+", early, late), booked_at.format("-", early, late),
+                 "transfers_have_their_entry", (f"transfer {early}, ", "was booked at another time"))):
+            with self.subTest(change):
+                damage(db, change)
+                _, failed = verify(db, expect=5)
+                for word in says:
+                    self.assertIn(word, failed[check])
+                damage(db, undo)
+        verify(db)
+
+
+class Refunds(unittest.TestCase):
+    """What the card gives back by itself is computed again from the records."""
+
+    BOOKED = "(SELECT record_no FROM ledger.record_identity WHERE id = '5')"
+    OTHER = "(SELECT record_no FROM ledger.record_identity WHERE id = '2')"
+    COLUMNS = "version, is_manual, month, source_no, transfer_id, last_at, points_micro, project_id, class"
+    KINDS = (
+        ("less than is due", f"UPDATE ledger.refund SET points_micro = points_micro - 1 WHERE record_no = {BOOKED}",
+         "records_rate_the_same", "a refund of 3.999999 to h1 is booked, it comes to 4.000000"),
+        ("none", f"DELETE FROM ledger.refund WHERE record_no = {BOOKED}",
+         "records_rate_the_same", "a refund of 0.000000 to h1 is booked, it comes to 4.000000"),
+        ("to another project", f"UPDATE ledger.refund SET project_id = 'g1' WHERE record_no = {BOOKED}",
+         "records_rate_the_same", "a refund of 4.000000 to g1 is booked, it comes to 0.000000"),
+        ("to another time", f"UPDATE ledger.refund SET last_at = last_at - interval '1 second' WHERE record_no = {BOOKED}",
+         "records_rate_the_same", "a refund of 4.000000 to h1 is booked, it comes to 0.000000"),
+        ("for work that did not fail", f"INSERT INTO ledger.refund (record_no, {COLUMNS}) SELECT {OTHER}, {COLUMNS}"
+                                       f" FROM ledger.refund WHERE record_no = {BOOKED}",
+         "records_rate_the_same", "record 2 of slurm:x: a refund of 4.000000 to h1"),
+        ("for nothing", f"UPDATE ledger.refund SET record_no = 4711 WHERE record_no = {BOOKED}",
+         "refunds_have_their_record", "record number 4711, which it names, is not there"),
+        ("of a version that never was", f"UPDATE ledger.refund SET version = 7 WHERE record_no = {BOOKED}",
+         "refunds_have_their_record", "no such version"),
+    )
+
+    def test_each_damage_is_found_by_its_check(self):
+        db = lt.create_db("proof")
+        lt.ctl(["policy", "apply", site.file_of(site.policy())], db=db, now=NOW)
+        refunds = {"node_fail": {"fraction": "1", "max_seconds": 14400}}
+        lt.ctl(["rates", "apply", site.file_of(site.card(refund=refunds))], db=db, now=NOW)
+        for project in ("h1", "g1"):
+            lt.ctl(["project", "add", project, "--share", "hpci"], db=db, now=NOW)
+        site.import_records(db, [record(n, **({"outcome": "node_fail"} if n == 5 else {})) for n in (2, 5)])
+        verify(db)
+        lt.psql(db, "CREATE TABLE public.aside AS TABLE ledger.refund")
+        for name, sql, check, says in self.KINDS:
+            with self.subTest(name):
+                damage(db, sql)
+                _, failed = verify(db, expect=5)
+                self.assertIn(says, failed[check])
+                damage(db, "DELETE FROM ledger.refund; INSERT INTO ledger.refund OVERRIDING SYSTEM VALUE"
+                           " TABLE public.aside")
+        verify(db)
 
 
 class Sealer(unittest.TestCase):

@@ -94,6 +94,22 @@ class PrivateServer(unittest.TestCase):
         self.assertEqual((again.returncode, out), (0, "1\n"), err)
         self.assert_gone(socket, pid)
 
+    def test_a_killed_server_resumes_with_what_was_committed(self):
+        process, _, pid = self.started("sleep", "600")
+        conninfo = f"host={self.place('socket-place')} port=5432 user=postgres dbname=postgres"
+        self.psql(conninfo, "CREATE TABLE kept AS SELECT 7 AS n")
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not self.alive(pid), 30)
+        subprocess.run([PRIVATE_PG, "resume", self.dir], check=True, env=self.env, stdin=subprocess.DEVNULL,
+                       timeout=120)
+        self.assertEqual(self.psql(conninfo, "SELECT n FROM kept"), "7")
+        process.terminate()
+        process.communicate(timeout=60)
+
+    def psql(self, conninfo, sql):
+        return subprocess.run(["psql", "-XqAtd", conninfo, "-c", sql], check=True, env=self.env,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True).stdout.strip()
+
 
 if __name__ == "__main__":
     unittest.main()

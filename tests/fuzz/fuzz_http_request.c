@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledgerd/base/parse.h"
 #include "ledgerd/http/check_input.h"
 #include "ledgerd/http/route.h"
 
@@ -28,6 +29,34 @@ static void require_sound(const struct check_request *check, int result)
         if (strcmp(check->shape->meters[i - 1].name, check->shape->meters[i].name) >= 0) {
             abort();
         }
+    }
+}
+
+/* Whatever came over the wire: what handlers see is text, and names are there once. */
+static void require_text(const struct request *request)
+{
+    for (size_t i = 0; i < request->part_count; i++) {
+        if (!parse_is_utf8(request->parts[i], strlen(request->parts[i]))) {
+            abort();
+        }
+    }
+    for (size_t i = 0; i < request->argument_count; i++) {
+        const struct request_argument *argument = &request->arguments[i];
+        if (!parse_is_utf8(argument->name, strlen(argument->name)) ||
+            !parse_is_utf8(argument->value, strlen(argument->value)) ||
+            request_argument(request, argument->name) != argument->value) {
+            abort();
+        }
+    }
+}
+
+static void try_methods(const struct request *request)
+{
+    char methods[8]; /* too short for all: what fits is a text */
+
+    route_methods(request, methods, sizeof(methods));
+    if (memchr(methods, '\0', sizeof(methods)) == NULL) {
+        abort();
     }
 }
 
@@ -66,6 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *at = line_end(text);
     if (request_set_path(request, text) == 0) {
         route_find("GET", request, &path_known);
+        try_methods(request);
     }
     while (*at != '\0' && *at != '{') {
         char *name = at;
@@ -75,6 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             break;
         }
     }
+    require_text(request);
     try_query(request);
     try_body(at);
     request_destroy(request);

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs test suites, two programs at a time, and ends with a line `SUITE: N passed, N failed` each.
 
-    run.py [--valgrind] [--only PART] SUITE...       SUITE: unit, db, pgtap, cli, ..., or all
+    run.py [--valgrind] [--only PART]... SUITE...       SUITE: unit, db, pgtap, cli, ..., or all
 
 A suite is a folder of tests/: programs built from test_*.c speak TAP (cmocka), test_*.py are unittest
 files, tests/db/pgtap holds pgTAP files. One line a program; a program that fails, crashes, hangs or runs
@@ -63,7 +63,7 @@ def command(suite, source, valgrind):
         return no_randomisation() + [program]
     if suite == "pgtap":
         return [os.path.join(ROOT, "tests", "run", "pgtap-file.sh"), source]
-    return [PYTHON, "-B", source, "-v"]
+    return no_randomisation() + [PYTHON, "-B", source, "-v"]
 
 
 def no_randomisation():
@@ -176,7 +176,7 @@ def report(result):
 
 def run_suites(suites, only, valgrind):
     jobs = int(os.environ.get("LEDGER_TEST_JOBS", "2"))
-    work = [(s, f) for s in suites for f in sources(s) if not only or only in f]
+    work = [(s, f) for s in suites for f in sources(s) if not only or any(part in f for part in only)]
     results = []
     with concurrent.futures.ThreadPoolExecutor(max_workers=jobs) as pool:
         futures = [pool.submit(run_program, suite, source, valgrind) for suite, source in work]
@@ -222,7 +222,7 @@ def stop(_signal, _frame):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--valgrind", action="store_true")
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", metavar="PART", action="append", default=[])
     parser.add_argument("suites", nargs="+", choices=SUITES + ["all"])
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, stop)

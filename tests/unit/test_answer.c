@@ -182,7 +182,7 @@ static void limits_are_named_with_their_periods_and_numbers(void **state)
     f.catalog.calendar = (struct calendar){&f.catalog.zone, 4, 1};
     f.project.limit_count = sizeof limits / sizeof limits[0];
     f.project.limits = limits;
-    f.question.limit_sums = (struct store_limit_sums){3, sums};
+    f.question.limits.sums = (struct store_limit_sums){3, sums};
     f.question.user = "alice";
     f.question.requested = (struct points){4000000};
     json_t *document = document_of(&f.question);

@@ -1,0 +1,63 @@
+/* hold_desk - what a process that makes holds keeps from group to group. Internal to hold.
+ *
+ * A project's draws are kept by its position's version: as long as the version that was locked is
+ * the version that was kept, they need not be read again.
+ */
+#ifndef LEDGERD_FLOW_HOLD_DESK_H
+#define LEDGERD_FLOW_HOLD_DESK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ledgerd/base/conf.h"
+#include "ledgerd/base/error.h"
+#include "ledgerd/core/balance.h"
+#include "ledgerd/flow/catalog.h"
+#include "ledgerd/flow/hold.h"
+#include "ledgerd/flow/ingest_hash.h"
+#include "ledgerd/store/store.h"
+#include "ledgerd/store/store_hold_place.h"
+
+struct desk_draws { /* of a project */
+    char *project;
+    int64_t version;
+    size_t count;
+    struct balance_draw *draws; /* ascending by since */
+};
+
+struct hold_desk {
+    const struct conf *conf;
+    struct ingest_hasher *hasher;
+    struct catalog *catalog; /* its own, when the one that was given was old; or NULL */
+    int64_t transaction;
+    int64_t next_number; /* up to, not including, end_number */
+    int64_t end_number;
+    size_t draws_count;
+    size_t draws_capacity;    /* a power of two, or 0 */
+    struct desk_draws *draws; /* hash table by project; free where project is NULL */
+};
+
+/* Have `count` numbers at hand: *first and those after it, given out once whatever becomes of
+ * them. */
+int desk_take_numbers(struct hold_desk *desk, struct store *store, size_t count, int64_t *first,
+                      struct error *err);
+
+/* The draws kept for the project, of whatever version; NULL if there are none. Valid until
+ * desk_keep_draws. */
+const struct desk_draws *desk_draws_of(const struct hold_desk *desk, const char *project);
+
+/* Keep a project's draws in the place of those kept until now. */
+int desk_keep_draws(struct hold_desk *desk, const char *project, int64_t version,
+                    const struct look_row *rows, size_t count, struct error *err);
+
+/* The catalog of that version: the given one (may be NULL), the desk's own, or one read now, which
+ * may be newer. NULL on error. */
+const struct catalog *desk_catalog(struct hold_desk *desk, struct store *store,
+                                   const struct catalog *given, int64_t version,
+                                   struct error *err);
+
+/* Hash the request in its canonical form: project, user, points or shape, parts, ttl, reference. */
+int desk_hash_request(struct hold_desk *desk, const struct hold_request *request,
+                      unsigned char hash[INGEST_HASH_BYTES], struct error *err);
+
+#endif

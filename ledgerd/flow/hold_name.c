@@ -1,0 +1,28 @@
+/* hold_name - see hold_name.h. */
+#include "ledgerd/flow/hold_name.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NUMBER_DIGITS_MAX = 18 }; /* any so many fit an int64_t */
+
+int64_t hold_number(const char *name)
+{
+    size_t digits;
+
+    if (name == NULL || strncmp(name, "h_", 2) != 0) {
+        return 0;
+    }
+    digits = strspn(name + 2, "0123456789");
+    if (digits == 0 || digits > NUMBER_DIGITS_MAX || name[2 + digits] != '\0' || name[2] == '0') {
+        return 0;
+    }
+    return strtoll(name + 2, NULL, 10);
+}
+
+int hold_key_hash(struct ingest_hasher *hasher, const char *key,
+                  unsigned char hash[INGEST_HASH_BYTES], struct error *err)
+{
+    return ingest_hash_text(hasher, "", key, strlen(key), hash, err);
+}

@@ -1,0 +1,69 @@
+/* hold_placing - a group of requests on its way through one transaction. Internal to hold.
+ *
+ * Each project that a request is for has a place, whose position is locked; requests are decided in
+ * their order against the places, each of which counts what the group has taken from it so far.
+ */
+#ifndef LEDGERD_FLOW_HOLD_PLACING_H
+#define LEDGERD_FLOW_HOLD_PLACING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ledgerd/base/error.h"
+#include "ledgerd/flow/hold.h"
+#include "ledgerd/flow/hold_desk.h"
+#include "ledgerd/store/store_hold.h"
+#include "ledgerd/store/store_hold_place.h"
+#include "ledgerd/store/store_limit.h"
+#include "ledgerd/store/store_position.h"
+
+struct place {
+    char *name;
+    const struct catalog_project *project;
+    struct locked_position position;
+    struct points lapsed; /* of what the position counts as held */
+    struct points grown;  /* by what the group holds */
+    size_t draw_count;
+    const struct balance_draw *draws; /* the desk's */
+    struct store_limit_sums sums;     /* of the project's limits, if it has any */
+    struct points *limit_grown;       /* of each of the project's limits */
+};
+
+struct asked { /* a request and what has become of it */
+    const struct hold_request *request;
+    struct hold_outcome *outcome;
+    bool is_known; /* its key was found in the book */
+    unsigned char key[STORE_HASH_BYTES];
+    unsigned char body[STORE_HASH_BYTES];
+    struct place *place; /* NULL: unknown project */
+    const char *klass;   /* of a shape, resolved */
+};
+
+struct placing {
+    struct hold_desk *desk;
+    struct hold_knowledge knowledge;
+    struct instant now;
+    size_t count;
+    struct asked asked[HOLD_GROUP_MAX];
+
+    /* What an attempt has gathered. */
+    bool is_again; /* the attempt came to nothing, the next one may not */
+    const struct catalog *catalog;
+    size_t place_count;
+    struct place places[HOLD_GROUP_MAX]; /* by name */
+    struct hold_look look;
+    size_t share_count;
+    struct store_share_total *shares; /* with held at now, and what the group holds */
+    int64_t next_number;
+    size_t hold_count;
+    struct new_hold holds[HOLD_GROUP_MAX];
+    size_t refusal_count;
+    struct new_refusal refusals[HOLD_GROUP_MAX];
+};
+
+/* Decide one request, whose key the book does not know: fill in its outcome, and add to what is to
+ * be written. */
+int placing_decide(struct placing *placing, struct asked *asked, struct error *err);
+
+#endif

@@ -1,0 +1,24 @@
+/* store_gauges - sums over holds and running work, for /metrics. */
+#ifndef LEDGERD_STORE_STORE_GAUGES_H
+#define LEDGERD_STORE_STORE_GAUGES_H
+
+#include <stdint.h>
+
+#include "ledgerd/base/error.h"
+#include "ledgerd/base/instant.h"
+#include "ledgerd/core/points.h"
+#include "ledgerd/store/store.h"
+
+struct store_gauges {
+    int64_t open_holds;      /* before their deadline */
+    struct points held;      /* by them */
+    int64_t lapsed_holds;    /* past their deadline, which is not noted yet */
+    struct points uncovered; /* sum of what running work has cost beyond its holds: the most that
+                                can be overspent */
+};
+
+/* Counts every open hold: for a look now and then. */
+int store_read_gauges(struct store *store, struct instant now, struct store_gauges *gauges,
+                      struct error *err);
+
+#endif

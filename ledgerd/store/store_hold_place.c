@@ -1,0 +1,264 @@
+/* store_hold_place - see store_hold_place.h. */
+#include "ledgerd/store/store_hold_place.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledgerd/store/query.h"
+
+static const char LOCK_SQL[] =
+    "SELECT project_id, posted_micro, held_micro, accrued_micro, version "
+    "FROM ledger.project_position WHERE project_id = ANY ($1) ORDER BY project_id FOR UPDATE";
+
+static const char LOOK_SQL[] =
+    "SELECT 0, NULL::text COLLATE \"C\", NULL::text COLLATE \"C\", NULL::timestamptz, version "
+    "FROM ledger.catalog_version UNION ALL "
+    "SELECT 1, project_id, '', nullif(since, '-infinity'), points_micro "
+    "FROM ledger.project_draw WHERE project_id = ANY ($1) UNION ALL "
+    "SELECT 2, project_id, user_name, NULL, sum(held_micro)::bigint FROM ledger.hold "
+    "WHERE state = 'open' AND expires_at <= $2 AND project_id = ANY ($3) GROUP BY 2, 3 "
+    "ORDER BY 1, 2, 4 NULLS FIRST";
+
+/* Keys are inserted in their order, so that two groups with the same keys wait for each other only
+ * one way round. */
+static const char WRITE_SQL[] =
+    "WITH made AS (INSERT INTO ledger.hold (hold_no, key_hash, key, request, project_id, "
+    "user_name, class, ref_kind, ref_id, points_micro, parts, held_micro, made_at, expires_at, "
+    "decision) SELECT n, CASE WHEN key <> '' THEN hash END, key, request, project, user_name, "
+    "class, ref_kind, ref_id, points, parts, points, $14, expires_at, decision "
+    "FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) AS t(n, hash, key, "
+    "request, project, user_name, class, ref_kind, ref_id, points, parts, expires_at, decision) "
+    "ORDER BY hash), "
+    "moved AS (UPDATE ledger.project_position p SET held_micro = p.held_micro + m.points, "
+    "changed = pg_current_xact_id() FROM unnest($15, $16) AS m(project, points) "
+    "WHERE p.project_id = m.project COLLATE \"C\"), "
+    "counted AS (UPDATE ledger.limit_held h SET held_micro = h.held_micro + m.points "
+    "FROM unnest($17, $18) AS m(n, points) WHERE h.limit_no = m.n), "
+    "refused AS (INSERT INTO ledger.hold_refusal (hold_no, at, decision) "
+    "SELECT n, $14, decision FROM unnest($19, $20) AS r(n, decision)) "
+    "SELECT pg_current_xact_id()::text::bigint";
+
+int store_hold_block(struct store *store, int64_t *first, struct error *err)
+{
+    struct query query;
+    struct rows rows;
+
+    query_init(&query, "SELECT nextval('ledger.hold_number')");
+    if (query_run(store, &query, &rows, NULL, err) != 0) {
+        return -1;
+    }
+    *first = rows_i64(&rows, 0, 0) * STORE_HOLD_BLOCK;
+    rows_release(&rows);
+    return 0;
+}
+
+int store_hold_lock(struct store *store, const char *const *projects, size_t count,
+                    struct locked_position *positions, struct error *err)
+{
+    struct query query;
+    struct rows rows;
+
+    query_init_named(&query, "hold_lock", LOCK_SQL);
+    query_text_array(&query, projects, count);
+    if (query_run(store, &query, &rows, NULL, err) != 0) {
+        return -1;
+    }
+    for (size_t i = 0, row = 0; i < count; i++) {
+        positions[i] = (struct locked_position){0};
+        if (row < rows_count(&rows) && strcmp(rows_text(&rows, row, 0), projects[i]) == 0) {
+            positions[i] = (struct locked_position){.is_known = true,
+                                                    .posted = rows_points(&rows, row, 1),
+                                                    .held = rows_points(&rows, row, 2),
+                                                    .accrued = rows_points(&rows, row, 3),
+                                                    .version = rows_i64(&rows, row, 4)};
+            row++;
+        }
+    }
+    rows_release(&rows);
+    return 0;
+}
+
+static int keep_look(const struct rows *rows, struct hold_look *look, struct error *err)
+{
+    size_t count = rows_count(rows);
+    size_t bytes = 1;
+
+    for (size_t i = 0; i < count; i++) {
+        bytes += rows_length(rows, i, 1) + rows_length(rows, i, 2) + 2;
+    }
+    look->draws = calloc(count + 1, sizeof *look->draws);
+    look->texts = malloc(bytes);
+    if (look->draws == NULL || look->texts == NULL) {
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    }
+    char *end = look->texts;
+    for (size_t i = 1; i < count; i++) { /* behind the version */
+        struct look_row *row = &look->draws[i - 1];
+
+        row->project = end;
+        end = stpcpy(end, rows_text(rows, i, 1)) + 1;
+        row->user = end;
+        end = stpcpy(end, rows_text(rows, i, 2)) + 1;
+        row->since = rows_instant(rows, i, 3);
+        row->points = rows_points(rows, i, 4);
+        if (rows_i64(rows, i, 0) == 1) {
+            look->draw_count++;
+        } else {
+            look->lapsed_count++;
+        }
+    }
+    look->lapsed = look->draws + look->draw_count;
+    look->catalog_version = rows_i64(rows, 0, 4);
+    return 0;
+}
+
+int store_hold_look(struct store *store, const char *const *undrawn, size_t undrawn_count,
+                    const char *const *projects, size_t count, struct instant now,
+                    struct hold_look *look, struct error *err)
+{
+    struct hold_look read = {0};
+    struct query query;
+    struct rows rows;
+    int result;
+
+    query_init_named(&query, "hold_look", LOOK_SQL);
+    query_text_array(&query, undrawn, undrawn_count);
+    query_instant(&query, now);
+    query_text_array(&query, projects, count);
+    if (query_run(store, &query, &rows, NULL, err) != 0) {
+        return -1;
+    }
+    result = keep_look(&rows, &read, err);
+    rows_release(&rows);
+    if (result != 0) {
+        store_hold_look_release(&read);
+        return -1;
+    }
+    *look = read;
+    return 0;
+}
+
+void store_hold_look_release(struct hold_look *look)
+{
+    free(look->draws);
+    free(look->texts);
+    *look = (struct hold_look){0};
+}
+
+/* Arrays of a group's columns, allocated together. */
+struct columns {
+    const char *texts[7][STORE_HOLD_GROUP_MAX];
+    int64_t longs[2][STORE_HOLD_GROUP_MAX];
+    int32_t ints[STORE_HOLD_GROUP_MAX];
+    unsigned char hashes[2][STORE_HOLD_GROUP_MAX][STORE_HASH_BYTES];
+    struct instant instants[STORE_HOLD_GROUP_MAX];
+};
+
+static void bind_holds(struct query *query, const struct hold_group *group, struct columns *columns)
+{
+    size_t count = group->hold_count;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct new_hold *hold = &group->holds[i];
+        const char *const texts[] = {hold->key,      hold->project, hold->user,    hold->klass,
+                                     hold->ref_kind, hold->ref_id,  hold->decision};
+
+        for (size_t t = 0; t < sizeof texts / sizeof texts[0]; t++) {
+            columns->texts[t][i] = texts[t];
+        }
+        columns->longs[0][i] = hold->number;
+        columns->longs[1][i] = hold->points.micro;
+        columns->ints[i] = (int32_t)hold->parts;
+        columns->instants[i] = hold->expires_at;
+        memset(columns->hashes[0][i], 0, STORE_HASH_BYTES);
+        if (*hold->key != '\0') {
+            memcpy(columns->hashes[0][i], hold->key_hash, STORE_HASH_BYTES);
+        }
+        memcpy(columns->hashes[1][i], hold->request, STORE_HASH_BYTES);
+    }
+    query_i64_array(query, columns->longs[0], count);
+    query_uuid_array(query, (const unsigned char (*)[STORE_HASH_BYTES])columns->hashes[0], count);
+    query_text_array(query, columns->texts[0], count);
+    query_uuid_array(query, (const unsigned char (*)[STORE_HASH_BYTES])columns->hashes[1], count);
+    for (int t = 1; t < 6; t++) {
+        query_text_array(query, columns->texts[t], count);
+    }
+    query_i64_array(query, columns->longs[1], count);
+    query_i32_array(query, columns->ints, count);
+    query_instant_array(query, columns->instants, count);
+    query_text_array(query, columns->texts[6], count);
+}
+
+static int bind_limits(struct query *query, const struct hold_group *group, struct error *err)
+{
+    int32_t *numbers = calloc(group->limit_count + 1, sizeof *numbers);
+    int64_t *points = calloc(group->limit_count + 1, sizeof *points);
+    int result = -1;
+
+    if (numbers == NULL || points == NULL) {
+        error_set(err, ERROR_INTERNAL, "out of memory");
+    } else {
+        for (size_t i = 0; i < group->limit_count; i++) {
+            numbers[i] = group->limits[i].limit_no;
+            points[i] = group->limits[i].held.micro;
+        }
+        query_i32_array(query, numbers, group->limit_count);
+        query_i64_array(query, points, group->limit_count);
+        result = 0;
+    }
+    free(numbers);
+    free(points);
+    return result;
+}
+
+static void bind_refusals(struct query *query, const struct hold_group *group,
+                          struct columns *columns)
+{
+    for (size_t i = 0; i < group->refusal_count; i++) {
+        columns->longs[0][i] = group->refusals[i].number;
+        columns->texts[0][i] = group->refusals[i].decision;
+    }
+    query_i64_array(query, columns->longs[0], group->refusal_count);
+    query_text_array(query, columns->texts[0], group->refusal_count);
+}
+
+static int bind_group(struct query *query, const struct hold_group *group, struct error *err)
+{
+    struct columns *columns = malloc(sizeof *columns);
+
+    if (columns == NULL) {
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    }
+    bind_holds(query, group, columns);
+    query_instant(query, group->now);
+    query_text_array(query, group->projects, group->project_count);
+    query_i64_array(query, group->held_micro, group->project_count);
+    if (bind_limits(query, group, err) != 0) {
+        free(columns);
+        return -1;
+    }
+    bind_refusals(query, group, columns);
+    free(columns);
+    return 0;
+}
+
+int store_hold_write(struct store *store, const struct hold_group *group, int64_t *transaction,
+                     bool *is_key_taken, struct error *err)
+{
+    struct query query;
+    struct rows rows;
+
+    *is_key_taken = false;
+    query_init_named(&query, "hold_write", WRITE_SQL);
+    if (bind_group(&query, group, err) != 0) {
+        query_release(&query);
+        return -1;
+    }
+    if (query_run_and_commit(store, &query, &rows, NULL, err) != 0) {
+        *is_key_taken = strcmp(store_sqlstate(store), "23505") == 0;
+        return -1;
+    }
+    *transaction = rows_i64(&rows, 0, 0);
+    rows_release(&rows);
+    return 0;
+}

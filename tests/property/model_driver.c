@@ -1,0 +1,184 @@
+/* model_driver - runs ledgerctl's verbs one after another in one process, for the model check.
+ *
+ *   in:  {"db":CONNINFO} to go to another book, else {"now":T,"words":[...],"input":TEXT}
+ *   out: {"status":exit status,"reason":code of the error,"text":its sentence,"document":{...}}
+ *
+ * What ledgerctl does around a verb is done here: the clock is set, what has expired is posted, the
+ * verb runs on a connection of its own role. Connections are kept from verb to verb, which is what
+ * makes thousands of steps a matter of seconds. A word "@" stands for a file that holds `input`.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "ledgerd/base/clock.h"
+#include "ledgerd/base/parse.h"
+#include "ledgerd/ctl/verbs.h"
+#include "ledgerd/flow/expire.h"
+
+enum { WORDS_MAX = 64, LINE_BYTES = 1 << 20 };
+
+struct books {
+    struct session daemon; /* store is NULL while no book is open */
+    struct session report;
+};
+
+struct call {
+    const json_t *request;
+    int input; /* descriptor of the input's file; -1 if there is none */
+    char input_path[32];
+    int count;
+    char *words[WORDS_MAX];
+    struct instant now;
+};
+
+static int books_open(struct books *books, const char *conninfo, struct error *err)
+{
+    struct session_options options = {.pretended = INSTANT_NONE, .role = STORE_DAEMON};
+
+    session_close(&books->daemon);
+    session_close(&books->report);
+    if (setenv("LEDGER_DB", conninfo, 1) != 0) {
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    }
+    if (session_open(&options, &books->daemon, err) != 0) {
+        return -1;
+    }
+    options.role = STORE_REPORT;
+    return session_open(&options, &books->report, err);
+}
+
+static int input_make(struct call *call, struct error *err)
+{
+    const json_t *input = json_object_get(call->request, "input");
+
+    call->input = -1;
+    if (!json_is_string(input)) {
+        return 0;
+    }
+    call->input = memfd_create("input", MFD_CLOEXEC);
+    if (call->input < 0 || write(call->input, json_string_value(input),
+                                 json_string_length(input)) != (ssize_t)json_string_length(input)) {
+        return error_set(err, ERROR_INTERNAL, "the input cannot be kept");
+    }
+    snprintf(call->input_path, sizeof call->input_path, "/proc/self/fd/%d", call->input);
+    return 0;
+}
+
+static int call_read(struct call *call, struct error *err)
+{
+    const json_t *words = json_object_get(call->request, "words");
+    const json_t *now = json_object_get(call->request, "now");
+
+    if (json_array_size(words) == 0 || json_array_size(words) > WORDS_MAX || !json_is_string(now) ||
+        parse_rfc3339(json_string_value(now), json_string_length(now), &call->now) != 0) {
+        return error_set(err, ERROR_INTERNAL, "a request needs now and words");
+    }
+    if (input_make(call, err) != 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < json_array_size(words); i++) {
+        const char *word = json_string_value(json_array_get(words, i));
+
+        if (word == NULL) {
+            return error_set(err, ERROR_INTERNAL, "a word is no string");
+        }
+        call->words[call->count++] = strcmp(word, "@") == 0 ? call->input_path : (char *)word;
+    }
+    return 0;
+}
+
+static void act_fill(struct command *command)
+{
+    const struct command_line *line = &command->line;
+
+    command->act = (struct manual_act){
+        .actor = command_line_text(line, "actor", "model"),
+        .note = command_line_text(line, "note", ""),
+        .ref = command_line_text(line, "ref", ""),
+        .now = command->session.now,
+    };
+}
+
+/* The verb's session is lent to it: the driver keeps the connection. */
+static int verb_run(const struct books *books, const struct verb *verb, const struct call *call,
+                    struct command *command, struct error *err)
+{
+    int result;
+
+    command->session = verb->role == STORE_REPORT ? books->report : books->daemon;
+    command->session.now = call->now;
+    clock_pretend(call->now);
+    act_fill(command);
+    result = verb->role == STORE_OWNER ? 0 : expire_due(books->daemon.store, call->now, err);
+    if (result == 0) {
+        result = verb->run(command, err);
+    }
+    catalog_destroy(command->catalog);
+    return result;
+}
+
+static json_t *verb_call(const struct books *books, const struct call *call)
+{
+    struct command command = {0};
+    struct error err = {0};
+    int taken = 0;
+    const struct verb *verb = verb_find(call->count, call->words, &taken, &err);
+    int result = -1;
+    json_t *answer;
+
+    if (verb != NULL && books->daemon.store != NULL) {
+        result = command_line_parse(&verb->spec, command_common_options, call->count - taken,
+                                    call->words + taken, &command.line, &err);
+    }
+    if (result == 0) {
+        result = verb_run(books, verb, call, &command, &err);
+    }
+    answer = json_pack("{s:i, s:s, s:s}", "status",
+                       result < 0 ? error_exit_status(&err) : command.status, "reason", err.reason,
+                       "text", err.text);
+    json_object_set(answer, "document", command.document);
+    json_decref(command.document);
+    return answer;
+}
+
+static json_t *answer_make(struct books *books, const json_t *request)
+{
+    const char *db = json_string_value(json_object_get(request, "db"));
+    struct call call = {.request = request, .input = -1};
+    struct error err = {0};
+    json_t *answer = NULL;
+
+    if (db != NULL ? books_open(books, db, &err) == 0 : call_read(&call, &err) == 0) {
+        answer = db != NULL ? json_pack("{s:i}", "status", 0) : verb_call(books, &call);
+    }
+    if (call.input >= 0) {
+        close(call.input);
+    }
+    return answer != NULL
+               ? answer
+               : json_pack("{s:i, s:s, s:s}", "status", -1, "reason", err.reason, "text", err.text);
+}
+
+int main(void)
+{
+    static char line[LINE_BYTES];
+    struct books books = {0};
+
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        json_t *request = json_loads(line, 0, NULL);
+        json_t *answer = answer_make(&books, request);
+
+        json_dumpf(answer, stdout, JSON_COMPACT);
+        putchar('\n');
+        fflush(stdout);
+        json_decref(answer);
+        json_decref(request);
+    }
+    session_close(&books.daemon);
+    session_close(&books.report);
+    return 0;
+}
