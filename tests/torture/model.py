@@ -112,11 +112,11 @@ class Model:
         return hold.left - covered
 
     def position(self, project):
-        """(posted, accrued, held) of a project once the short holds' deadlines have passed."""
+        """Posted, accrued and held of a project once the short holds' deadlines have passed."""
         posted = self.granted[project] - sum(p for name, p in self.charges.values() if name == project)
         accrued = sum(a[1] for a in self.accruals.values() if a[0] == project)
         held = sum(self.held(h) for h in self.holds.values() if h.project == project and not h.short())
-        return posted, accrued, held
+        return {"posted": posted, "accrued": accrued, "held": held}
 
     def compare(self, db):
         """Every hold, record and accrual, one by one."""
