@@ -206,7 +206,7 @@ run: deps-build
 	@$(MAKE) all
 	@contrib/dev/demo.sh run
 
-.PHONY: check check-unit check-c check-input bench
+.PHONY: check check-unit check-c check-input torture bench
 check: deps-test
 	@$(MAKE) tests
 	@LEDGER_BUILD=$(abspath $(BUILD)) $(PRIVATE_PG) --fast run $(BUILD)/pg -- $(RUN_TESTS) all
@@ -218,6 +218,14 @@ check-unit: deps-test
 # The C tests alone: what the sanitizers run.
 check-c: tests
 	@LEDGER_BUILD=$(abspath $(BUILD)) $(PRIVATE_PG) --fast run $(BUILD)/pg -- $(RUN_TESTS) unit db
+
+# Servers that die under load, against a model of the book, and holds that cannot overspend.
+ROUNDS ?= 10
+torture: deps-test
+	@$(MAKE) all
+	@LEDGER_BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/torture/torture.py --rounds $(ROUNDS)
+	@LEDGER_BUILD=$(abspath $(BUILD)) $(PRIVATE_PG) --fast run $(BUILD)/pg-torture -- \
+	    $(RUN_TESTS) --only overspend torture
 
 # Good and bad input over HTTP, which the sanitizers run too: what they find makes ledgerd end badly.
 check-input: all
@@ -294,6 +302,7 @@ help:
 	    'make demo            a month of the example site, booked, checked and reported' \
 	    'make run             the same on 127.0.0.1:8080, kept serving' \
 	    'make check           every test; check-unit: the quick ones' \
+	    'make torture         ROUNDS=n rounds of servers that die under load' \
 	    'make bench           figures as ratios against their floors' \
 	    'make lint            formatters, linters, layers, ceilings; format: reformat' \
 	    'make check-asan      unit, database and input tests under sanitizers; check-tsan likewise' \

@@ -127,7 +127,7 @@ static int month_work(struct store *store, void *context, struct error *err)
     catalog = catalog_load(store, err);
     if (catalog != NULL) {
         struct month current = calendar_month_of(&catalog->calendar, work->now);
-        if (report_shares_gather(store, catalog, work->month, current, &shares, err) == 0 &&
+        if (report_shares_gather(store, catalog, work->month, work->now, &shares, err) == 0 &&
             report_projects_gather(store, catalog, work->month, current, NULL, &projects, err) ==
                 0) {
             result = month_fill(store, work, catalog, &shares, &projects, err);

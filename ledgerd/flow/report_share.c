@@ -21,6 +21,7 @@ int report_cells_sum(const struct report_share_row *row, size_t from, size_t to,
         result |= points_sum(&total.lent, cell->lent);
         result |= points_sum(&total.spent, cell->spent);
         result |= points_sum(&total.accrued, cell->accrued);
+        result |= points_sum(&total.held, cell->held);
         result |= hours_add(&total.nominal, cell->nominal);
         result |= hours_add(&total.available, cell->available);
         result |= hours_add(&total.offered, cell->offered);
@@ -65,11 +66,10 @@ static json_t *gpu_hours_document(const struct report_cell *cell)
 static json_t *cell_document(const struct report_share_row *row, const struct report_cell *cell,
                              int64_t spent_micro, int64_t offered_micro)
 {
-    struct points held = POINTS_ZERO; /* nothing holds points yet */
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "supply",
                      document_points(row->supply), "granted", document_points(cell->granted),
                      "lent", document_points(cell->lent), "spent", document_points(cell->spent),
-                     "held", document_points(held), "accrued", document_points(cell->accrued),
+                     "held", document_points(cell->held), "accrued", document_points(cell->accrued),
                      "fraction_of_spent", fraction_document(cell->spent.micro, spent_micro),
                      "fraction_of_offered", fraction_document(cell->offered.micro, offered_micro),
                      "gpu_hours", gpu_hours_document(cell));

@@ -25,6 +25,7 @@ struct report_cell {        /* one share in one month, or the sum of several */
     struct points lent;     /* from other shares, negative if to them */
     struct points spent;    /* net of refunds; tokens served by services are in it */
     struct points accrued;  /* cost so far of running work, in the current month alone */
+    struct points held;     /* by open holds, likewise */
     struct hours nominal;   /* of the whole machine */
     struct hours available; /* the same with adjusted supply */
     struct hours offered;   /* the share's part, +- lending */
@@ -50,10 +51,10 @@ struct report_shares {
     struct report_share_row *shares; /* those of the policy in its order, then others */
 };
 
-/* Gather the months of the fiscal year up to `last`, inside one store_transact. `current` is the
- * month whose cells get accruals. ERROR_REFUSED (reason no_policy) in a book without one. */
+/* Gather the months of the fiscal year up to `last`, inside one store_transact. The month of `now`
+ * gets accruals and holds. ERROR_REFUSED (reason no_policy) in a book without one. */
 int report_shares_gather(struct store *store, const struct catalog *catalog, struct month last,
-                         struct month current, struct report_shares *shares, struct error *err);
+                         struct instant now, struct report_shares *shares, struct error *err);
 void report_shares_release(struct report_shares *shares);
 
 /* Sum of a share's cells, months [from, to) of the matrix; -1 on overflow. */

@@ -17,7 +17,8 @@ struct service_use { /* of one inference service */
 
 struct gathering {
     struct report_shares *out;
-    struct month current;
+    struct instant now;
+    struct month current; /* that holds it */
     struct period months[REPORT_MONTHS_MAX];
     char supply_id[POLICY_NAME_BYTES];     /* entry whose rows are being read */
     struct exact entry[REPORT_MONTHS_MAX]; /* its device hours by month */
@@ -196,17 +197,45 @@ static int usage_take(void *context, const struct report_share_usage *row, struc
     return use == NULL ? -1 : add(&use->list[m][s], row->list_points, err);
 }
 
-static int accrued_take(void *context, const char *project, struct points accrued,
+/* The current month's cell of the project's share; NULL if it has no share, or the report does not
+ * reach that month. */
+static int current_cell(struct gathering *g, const char *project, struct report_cell **cell,
                         struct error *err)
 {
-    struct gathering *g = context;
     const struct catalog_project *known = catalog_project(g->out->catalog, project);
     size_t m = (size_t)(g->current.number - g->out->first.number);
+
+    *cell = NULL;
     if (known == NULL || known->share == NULL || m >= g->out->month_count) {
         return 0;
     }
     ptrdiff_t s = share_row(g->out, known->share, err);
-    return s < 0 ? -1 : add(&g->out->shares[s].cells[m].accrued, accrued, err);
+    if (s < 0) {
+        return -1;
+    }
+    *cell = &g->out->shares[s].cells[m];
+    return 0;
+}
+
+static int accrued_take(void *context, const char *project, struct points accrued,
+                        struct error *err)
+{
+    struct report_cell *cell;
+
+    if (current_cell(context, project, &cell, err) < 0) {
+        return -1;
+    }
+    return cell == NULL ? 0 : add(&cell->accrued, accrued, err);
+}
+
+static int held_take(void *context, const char *project, struct points held, struct error *err)
+{
+    struct report_cell *cell;
+
+    if (current_cell(context, project, &cell, err) < 0) {
+        return -1;
+    }
+    return cell == NULL ? 0 : add(&cell->held, held, err);
 }
 
 /* A share's part of a service's month as a fraction: of the list points that it served, or of the
@@ -415,14 +444,15 @@ static int shares_read(struct store *store, struct gathering *g, struct error *e
         store_report_supply(store, out->fiscal_year, supply_take, g, err) < 0 ||
         store_report_share_moves(store, out->first, last, move_take, g, err) < 0 ||
         store_report_share_usage(store, out->first, last, usage_take, g, err) < 0 ||
-        store_report_accrued(store, accrued_take, g, err) < 0) {
+        store_report_accrued(store, accrued_take, g, err) < 0 ||
+        store_report_held(store, g->now, held_take, g, err) < 0) {
         return -1;
     }
     return cells_finish(g, err);
 }
 
 int report_shares_gather(struct store *store, const struct catalog *catalog, struct month last,
-                         struct month current, struct report_shares *shares, struct error *err)
+                         struct instant now, struct report_shares *shares, struct error *err)
 {
     if (catalog->policies.count == 0) {
         return error_set_reason(err, ERROR_REFUSED, "no_policy",
@@ -445,7 +475,8 @@ int report_shares_gather(struct store *store, const struct catalog *catalog, str
         return error_set(err, ERROR_INTERNAL, "out of memory for the shares");
     }
     g->out = &out;
-    g->current = current;
+    g->now = now;
+    g->current = calendar_month_of(&catalog->calendar, now);
     exacts_init(g);
     int result = shares_read(store, g, err);
     gathering_destroy(g);

@@ -89,8 +89,7 @@ static int shares_work(struct store *store, void *context, struct error *err)
     }
     struct month last = calendar_fiscal_year_first_month(&catalog->calendar, work->fiscal_year);
     last.number += REPORT_MONTHS_MAX - 1;
-    if (report_shares_gather(store, catalog, last, calendar_month_of(&catalog->calendar, work->now),
-                             &shares, err) == 0) {
+    if (report_shares_gather(store, catalog, last, work->now, &shares, err) == 0) {
         rows = rows_document(&shares, err);
     }
     if (rows != NULL) {

@@ -31,7 +31,7 @@ static const char WRITE_SQL[] =
     "ORDER BY hash), "
     "moved AS (UPDATE ledger.project_position p SET held_micro = p.held_micro + m.points, "
     "changed = pg_current_xact_id() FROM unnest($15, $16) AS m(project, points) "
-    "WHERE p.project_id = m.project COLLATE \"C\"), "
+    "WHERE p.project_id = m.project), "
     "counted AS (UPDATE ledger.limit_held h SET held_micro = h.held_micro + m.points "
     "FROM unnest($17, $18) AS m(n, points) WHERE h.limit_no = m.n), "
     "refused AS (INSERT INTO ledger.hold_refusal (hold_no, at, decision) "
@@ -52,6 +52,25 @@ int store_hold_block(struct store *store, int64_t *first, struct error *err)
     return 0;
 }
 
+/* The index of a name that is among them. They are sorted as bytes, the rows as the database sorts.
+ */
+static size_t find_project(const char *const *projects, size_t count, const char *name)
+{
+    size_t low = 0;
+    size_t high = count - 1;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (strcmp(projects[middle], name) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
 int store_hold_lock(struct store *store, const char *const *projects, size_t count,
                     struct locked_position *positions, struct error *err)
 {
@@ -63,16 +82,15 @@ int store_hold_lock(struct store *store, const char *const *projects, size_t cou
     if (query_run(store, &query, &rows, NULL, err) != 0) {
         return -1;
     }
-    for (size_t i = 0, row = 0; i < count; i++) {
-        positions[i] = (struct locked_position){0};
-        if (row < rows_count(&rows) && strcmp(rows_text(&rows, row, 0), projects[i]) == 0) {
-            positions[i] = (struct locked_position){.is_known = true,
-                                                    .posted = rows_points(&rows, row, 1),
-                                                    .held = rows_points(&rows, row, 2),
-                                                    .accrued = rows_points(&rows, row, 3),
-                                                    .version = rows_i64(&rows, row, 4)};
-            row++;
-        }
+    memset(positions, 0, count * sizeof *positions);
+    for (size_t row = 0; row < rows_count(&rows); row++) {
+        size_t i = find_project(projects, count, rows_text(&rows, row, 0));
+
+        positions[i] = (struct locked_position){.is_known = true,
+                                                .posted = rows_points(&rows, row, 1),
+                                                .held = rows_points(&rows, row, 2),
+                                                .accrued = rows_points(&rows, row, 3),
+                                                .version = rows_i64(&rows, row, 4)};
     }
     rows_release(&rows);
     return 0;

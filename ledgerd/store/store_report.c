@@ -59,6 +59,10 @@ static const char USAGE_LINES_SQL[] =
 static const char ACCRUED_SQL[] = "SELECT project_id, accrued_micro FROM ledger.project_position"
                                   " WHERE accrued_micro <> 0";
 
+static const char HELD_SQL[] = "SELECT project_id, sum(held_micro)::bigint FROM ledger.hold"
+                               " WHERE state = 'open' AND expires_at > $1 GROUP BY 1"
+                               " HAVING sum(held_micro) > 0";
+
 static const char SOURCES_SQL[] = "SELECT name, last_record_at FROM ledger.source"
                                   " WHERE last_record_at IS NOT NULL ORDER BY name COLLATE \"C\"";
 
@@ -259,14 +263,12 @@ int store_report_usage_lines(struct store *store, const struct report_usage_quer
     return result;
 }
 
-int store_report_accrued(struct store *store, report_accrued_fn *fn, void *context,
-                         struct error *err)
+static int points_rows(struct store *store, struct query *query, report_points_fn *fn,
+                       void *context, struct error *err)
 {
-    struct query query;
     struct rows rows;
     int result = 0;
-    query_init(&query, ACCRUED_SQL);
-    if (query_run(store, &query, &rows, NULL, err) < 0) {
+    if (query_run(store, query, &rows, NULL, err) < 0) {
         return -1;
     }
     for (size_t i = 0; result == 0 && i < rows_count(&rows); i++) {
@@ -274,6 +276,23 @@ int store_report_accrued(struct store *store, report_accrued_fn *fn, void *conte
     }
     rows_release(&rows);
     return result;
+}
+
+int store_report_accrued(struct store *store, report_points_fn *fn, void *context,
+                         struct error *err)
+{
+    struct query query;
+    query_init(&query, ACCRUED_SQL);
+    return points_rows(store, &query, fn, context, err);
+}
+
+int store_report_held(struct store *store, struct instant now, report_points_fn *fn, void *context,
+                      struct error *err)
+{
+    struct query query;
+    query_init(&query, HELD_SQL);
+    query_instant(&query, now);
+    return points_rows(store, &query, fn, context, err);
 }
 
 int store_report_sources(struct store *store, report_source_fn *fn, void *context,

@@ -102,11 +102,13 @@ typedef int report_usage_line_fn(void *context, const struct report_usage_line *
 int store_report_usage_lines(struct store *store, const struct report_usage_query *query,
                              report_usage_line_fn *fn, void *context, struct error *err);
 
-/* The cost so far of running work, by project. */
-typedef int report_accrued_fn(void *context, const char *project, struct points accrued,
-                              struct error *err);
-int store_report_accrued(struct store *store, report_accrued_fn *fn, void *context,
+/* By project: the cost so far of running work, and what is held at `now`. */
+typedef int report_points_fn(void *context, const char *project, struct points points,
+                             struct error *err);
+int store_report_accrued(struct store *store, report_points_fn *fn, void *context,
                          struct error *err);
+int store_report_held(struct store *store, struct instant now, report_points_fn *fn, void *context,
+                      struct error *err);
 
 /* How far each source was read, and what is not in the book: open quarantine entries of the month
  * or of no known month, and skipped items that no booked record replaced. */

@@ -132,6 +132,23 @@ class Holds(unittest.TestCase):
         self.assertEqual(self.ctl("hold", "nope", "1", expect=1)["reason"], "unknown_project")
         self.assertIn("nope", self.refused("hold", "list", "nope"))
 
+    def test_reports_show_what_is_held_in_the_current_month_alone(self):
+        self.ctl("hold", "p", "30", "--ttl", "1h")
+        self.ctl("hold", "q", "5", "--ttl", "1m")
+
+        def held(now, month="2027-06"):
+            share = lt.report_json(["monthly", month], db=self.db, now=now)["shares"][0]
+            shares = lt.report_json(["shares", "2027"], db=self.db, now=now)["shares"][0]
+            months = {row["month"]: row["held"] for row in shares["months"]}
+            return share["held"], share["fiscal_year_to_date"]["held"], shares["held"], months[month]
+
+        self.assertEqual(held(NOW), ("35.000000",) * 4)
+        self.assertEqual(held("2027-06-15T12:01:00+09:00"), ("30.000000",) * 4)
+        self.ctl("hold", "p", "7", "--ttl", "30d")
+        july = "2027-07-01T00:00:00+09:00"
+        self.assertEqual(held(july), ("0.000000", "0.000000", "7.000000", "0.000000"))
+        self.assertEqual(held(july, "2027-07"), ("7.000000",) * 4)
+
     def test_people_read_text(self):
         self.ctl("hold", "p", "30", "--user", "u1")
         rc, out, err = lt.run_ctl(["hold", "list"], db=self.db, now=NOW)
