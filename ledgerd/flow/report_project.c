@@ -6,6 +6,7 @@
 
 #include "ledgerd/flow/document.h"
 #include "ledgerd/store/store_report.h"
+#include "ledgerd/store/store_report_late.h"
 
 static int overflow(const char *project, struct error *err)
 {

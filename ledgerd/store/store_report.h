@@ -33,17 +33,6 @@ typedef int report_move_fn(void *context, const struct report_move *row, struct 
 int store_report_moves(struct store *store, struct month month, const char *project,
                        report_move_fn *fn, void *context, struct error *err);
 
-/* What counts in the month and belongs to a closed one: net, of a record. */
-struct report_late {
-    struct month month; /* the closed one */
-    const char *project;
-    const char *source;   /* of a grant: the kind of transfer ("expire"), */
-    const char *id;       /* and its number */
-    struct points points; /* of the project's balance, either sign */
-};
-typedef int report_late_fn(void *context, const struct report_late *row, struct error *err);
-int store_report_late(struct store *store, struct month month, const char *project,
-                      report_late_fn *fn, void *context, struct error *err);
 /* What a project used of a class in the month; `meter` rows follow the physical month. */
 struct report_usage {
     const char *project;
