@@ -3,8 +3,8 @@
  * A report is one document, made here from one snapshot of the book; every format is rendered from
  * it, so that no two can differ, and a month that was closed is rendered from the document that was
  * stored. Shapes are those of contract section 8. All return a new reference, or NULL with *err:
- * ERROR_REFUSED with reason no_policy, unknown_project or no_report (of a closed month in which
- * nothing was booked, or not of this project), ERROR_VERIFY if the book's figures do not
+ * ERROR_REFUSED with reason no_policy, unknown_project or unknown_report (of a closed month in
+ * which nothing was booked, or not of this project), ERROR_VERIFY if the book's figures do not
  * agree with one another.
  */
 #ifndef LEDGERD_FLOW_REPORT_H

@@ -56,7 +56,7 @@ static int no_report(struct store *store, struct month month, const char *projec
     if (month.number > closed.number) {
         return 0;
     }
-    return error_set_reason(err, ERROR_REFUSED, "no_report",
+    return error_set_reason(err, ERROR_REFUSED, "unknown_report",
                             project != NULL ? "%s is closed, and project %s had no statement in it"
                                             : "%s is closed: the book held nothing then",
                             month_format(month, text), project != NULL ? project : "");

@@ -18,7 +18,7 @@ json_t *report_completeness(struct store *store, const struct catalog *catalog, 
 json_t *report_promise_document(const struct report_share_row *row);
 
 /* The stored document of a closed month, or of a project in it (NULL: the month's own);
- * *document is NULL while the month is open. ERROR_REFUSED with reason no_report if it is closed
+ * *document is NULL while the month is open. ERROR_REFUSED with reason unknown_report if it is closed
  * and nothing of that was stored. */
 int report_stored(struct store *store, struct month month, const char *project, json_t **document,
                   struct error *err);

@@ -287,6 +287,10 @@ class CloseTest(MonthsTest):
             code, out, err = lt.run_report(words, db=db, now=JULY)
             self.assertEqual((1, ""), (code, out), err)
         self.assertEqual(0, lt.run_report(["statement", "h9", "2027-07"], db=db, now=JULY)[0])
+        with lt.start_ledgerd(db) as daemon:
+            for path in ("/v1/reports/monthly?month=2027-05", "/v1/projects/h9/statement?month=2027-06"):
+                reply = daemon.request("GET", path)
+                self.assertEqual((404, "unknown_report"), (reply.status, reply.json()["code"]))
 
     def test_a_close_waits_for_an_import_and_the_import_for_the_close(self):
         db = new_book()
