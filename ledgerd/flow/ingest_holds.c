@@ -409,19 +409,20 @@ int named_holds_settle(struct named_holds *holds, struct store *store, struct in
 
 /* --- writing --------------------------------------------------------------------------------- */
 
-static void tell_settlement(struct batch_settlement *settlement, const struct locked_hold *hold)
+static void tell_settlement(struct batch_settlement *settlement, const struct locked_hold *hold,
+                            struct instant now)
 {
-    settlement->held_after = hold->held;
+    settlement->held_after = is_live(hold, now) ? hold->held : POINTS_ZERO;
     settlement->ended_parts = hold->ended_parts;
     snprintf(settlement->state, sizeof settlement->state, "%s", hold->state);
     snprintf(
         settlement->result, sizeof settlement->result,
         "{\"held_before_micro\":%lld,\"held_micro\":%lld,\"ended_parts\":%lld,\"state\":\"%s\"}",
-        (long long)settlement->held_before.micro, (long long)hold->held.micro,
+        (long long)settlement->held_before.micro, (long long)settlement->held_after.micro,
         (long long)hold->ended_parts, hold->state);
 }
 
-static void settle_held(struct named_holds *holds)
+static void settle_held(struct named_holds *holds, struct instant now)
 {
     for (size_t i = 0; i < holds->holds.count; i++) {
         struct locked_hold *hold = &holds->holds.holds[i];
@@ -433,7 +434,7 @@ static void settle_held(struct named_holds *holds)
         struct batch_settlement *settlement = holds->named.at[i].item->settlement;
 
         if (settlement != NULL && settlement->hold != 0) {
-            tell_settlement(settlement, &holds->holds.holds[hold_at(holds, settlement->hold)]);
+            tell_settlement(settlement, &holds->holds.holds[hold_at(holds, settlement->hold)], now);
         }
     }
 }
@@ -479,7 +480,7 @@ int named_holds_write(struct named_holds *holds, struct store *store, struct ins
     if (holds->named.count == 0) {
         return 0;
     }
-    settle_held(holds);
+    settle_held(holds, now);
     return write_holds(holds, store, now, err) != 0
                ? -1
                : store_write_covers(store, holds->covers.at, holds->covers.count, err);

@@ -97,7 +97,7 @@ static void note_end(struct poster *poster, uint32_t number)
 {
     const struct batch_item *item = &poster->batch->items.at[number];
 
-    if (item->kind == BATCH_FINAL && item->trouble == NULL &&
+    if (item->kind == BATCH_FINAL && item->settlement == NULL && item->trouble == NULL &&
         poster->judgement.verdicts.at[number].fate != INGEST_QUARANTINED) {
         tail_seen(&poster->tail, item->source, item->end);
     }

@@ -173,6 +173,13 @@ const char *request_header(const struct request *request, const char *name)
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
+bool request_header_is_text(const struct request *request, const char *name)
+{
+    const char *value = request_header(request, name);
+
+    return value == NULL || parse_is_utf8(value, strlen(value));
+}
+
 const char *request_part(const struct request *request, size_t index)
 {
     return index < request->part_count ? request->parts[index] : "";

@@ -85,6 +85,9 @@ const char *request_argument(const struct request *request, const char *name);
 /* A header's value, or NULL. */
 const char *request_header(const struct request *request, const char *name);
 
+/* False if the header is there and its bytes are not UTF-8: nothing that the book could keep. */
+bool request_header_is_text(const struct request *request, const char *name);
+
 /* The path part that stands at the route's {name}. */
 const char *request_part(const struct request *request, size_t index);
 

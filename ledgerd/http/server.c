@@ -108,6 +108,8 @@ static bool find_fault(struct request *request, const char *url, const char *met
         reply_problem(reply, 404, "not_found", "there is nothing at this path");
     } else if (request->route == NULL) {
         refuse_method(request);
+    } else if (!request_header_is_text(request, "Idempotency-Key")) {
+        reply_problem(reply, 400, "bad_argument", "Idempotency-Key: is not UTF-8");
     } else {
         MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, add_argument,
                                   request);

@@ -151,6 +151,22 @@ static int64_t held_now(struct fixture *f, const char *project, const char *now)
     return sheet.held.micro / POINTS_MICRO;
 }
 
+static void set_limit(struct fixture *f, const char *user, enum limit_period period,
+                      const char *points)
+{
+    struct limit_request request = {.act = book_act("2027-05-02"),
+                                    .project = "hp1",
+                                    .user = user,
+                                    .period = period,
+                                    .points = book_points(points)};
+    struct error err = {0};
+    bool unchanged;
+
+    if (limit_set(f->book.store, &request, &unchanged, &err) != 0) {
+        fail_msg("%s", err.text);
+    }
+}
+
 /* --- nobody spends twice ---------------------------------------------------------------------- */
 
 enum { THREADS = 4, HOLDS_EACH = 250 };
@@ -160,6 +176,7 @@ struct caller {
     const char *conninfo;
     size_t group;
     const char *key_prefix; /* NULL: without keys */
+    const char *project;
     int made;
     int repeated;
     int refused;
@@ -171,7 +188,8 @@ static void count_outcomes(struct caller *caller, struct hold_outcome *outcomes,
 {
     for (size_t i = 0; i < count; i++) {
         bool is_short = outcomes[i].fate == HOLD_REFUSED &&
-                        outcomes[i].reason == DECIDE_INSUFFICIENT_POINTS;
+                        (outcomes[i].reason == DECIDE_INSUFFICIENT_POINTS ||
+                         outcomes[i].reason == DECIDE_USER_LIMIT);
 
         caller->made += outcomes[i].fate == HOLD_MADE;
         caller->repeated += outcomes[i].fate == HOLD_REPEATED;
@@ -194,7 +212,8 @@ static int call_groups(struct caller *caller, struct store *store, struct hold_d
 
         for (size_t i = 0; i < count; i++) {
             snprintf(keys[i], sizeof keys[i], "%s%zu", caller->key_prefix, done + i);
-            requests[i] = ask(caller->key_prefix != NULL ? keys[i] : "", "hp1", "u1", "1");
+            requests[i] = ask(caller->key_prefix != NULL ? keys[i] : "", caller->project, "u1",
+                              "1");
         }
         if (hold_place(store, desk, NULL, requests, count, book_time(NOW), outcomes, err) != 0) {
             return -1;
@@ -220,19 +239,21 @@ static void *call(void *argument)
     return NULL;
 }
 
-static void call_together(struct fixture *f, struct caller *callers, const char *key_prefix)
+static void call_together(struct fixture *f, struct caller *callers, const char *key_prefix,
+                          const char *second_project)
 {
     static const size_t groups[THREADS] = {1, 7, 64, HOLD_GROUP_MAX};
 
     for (int i = 0; i < THREADS; i++) {
-        callers[i] = (struct caller){
-            .conninfo = f->book.conninfo, .group = groups[i], .key_prefix = key_prefix};
+        callers[i] = (struct caller){.conninfo = f->book.conninfo,
+                                     .group = groups[i],
+                                     .key_prefix = key_prefix,
+                                     .project = i % 2 == 0 ? "hp1" : second_project};
         assert_int_equal(pthread_create(&callers[i].thread, NULL, call, &callers[i]), 0);
     }
     for (int i = 0; i < THREADS; i++) {
         pthread_join(callers[i].thread, NULL);
         assert_string_equal(callers[i].failure, "");
-        assert_int_equal(callers[i].others, 0);
     }
 }
 
@@ -242,7 +263,7 @@ static void of_a_thousand_holds_at_once_exactly_those_that_fit_are_made(void **s
     struct caller callers[THREADS];
     int made = 0, refused = 0;
 
-    call_together(f, callers, NULL);
+    call_together(f, callers, NULL, "hp1");
     for (int i = 0; i < THREADS; i++) {
         made += callers[i].made;
         refused += callers[i].refused;
@@ -262,13 +283,46 @@ static void a_key_makes_one_hold_from_however_many_processes_at_once(void **stat
     int made = 0;
 
     book_grant(&f->book, "hp1", "900", "2027-06-01", "2028-04-01");
-    call_together(f, callers, "k");
+    call_together(f, callers, "k", "hp1");
     for (int i = 0; i < THREADS; i++) {
         made += callers[i].made;
         assert_int_equal(callers[i].made + callers[i].repeated, HOLDS_EACH);
     }
     assert_int_equal(made, HOLDS_EACH);
     assert_int_equal(held_now(f, "hp1", NOW), HOLDS_EACH);
+}
+
+static void a_limit_is_exact_for_all_who_hold_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct caller callers[THREADS];
+    int made = 0, refused = 0;
+
+    set_limit(f, "u1", LIMIT_MONTH, "40");
+    call_together(f, callers, NULL, "hp1");
+    for (int i = 0; i < THREADS; i++) {
+        made += callers[i].made;
+        refused += callers[i].refused;
+    }
+    assert_int_equal(made, 40);
+    assert_int_equal(refused, THREADS * HOLDS_EACH - 40);
+}
+
+static void a_key_that_two_projects_use_at_once_is_of_one_of_them(void **state)
+{
+    struct fixture *f = *state;
+    struct caller callers[THREADS];
+    int made = 0;
+
+    book_grant(&f->book, "hp1", "900", "2027-06-01", "2028-04-01");
+    book_grant(&f->book, "hp2", "1000", "2027-06-01", "2028-04-01");
+    call_together(f, callers, "k", "hp2");
+    for (int i = 0; i < THREADS; i++) {
+        made += callers[i].made;
+        assert_int_equal(callers[i].made + callers[i].repeated + callers[i].others, HOLDS_EACH);
+    }
+    assert_int_equal(made, HOLDS_EACH);
+    assert_int_equal(held_now(f, "hp1", NOW) + held_now(f, "hp2", NOW), HOLDS_EACH);
 }
 
 /* --- keys ------------------------------------------------------------------------------------- */
@@ -440,22 +494,6 @@ static void what_cannot_be_is_refused_before_it_is_decided(void **state)
 }
 
 /* --- limits and shares ------------------------------------------------------------------------ */
-
-static void set_limit(struct fixture *f, const char *user, enum limit_period period,
-                      const char *points)
-{
-    struct limit_request request = {.act = book_act("2027-05-02"),
-                                    .project = "hp1",
-                                    .user = user,
-                                    .period = period,
-                                    .points = book_points(points)};
-    struct error err = {0};
-    bool unchanged;
-
-    if (limit_set(f->book.store, &request, &unchanged, &err) != 0) {
-        fail_msg("%s", err.text);
-    }
-}
 
 static void holds_count_against_limits_also_those_made_before(void **state)
 {
@@ -751,6 +789,8 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         CASE(of_a_thousand_holds_at_once_exactly_those_that_fit_are_made),
         CASE(a_key_makes_one_hold_from_however_many_processes_at_once),
+        CASE(a_limit_is_exact_for_all_who_hold_at_once),
+        CASE(a_key_that_two_projects_use_at_once_is_of_one_of_them),
         CASE(the_same_key_gives_the_first_hold_and_another_request_is_told),
         CASE(a_key_twice_in_a_group_sees_the_fate_of_the_first),
         CASE(a_refusal_binds_nothing),

@@ -374,6 +374,10 @@ static void settling_less_gives_the_rest_back(void **state)
     assert_int_equal(result.hold.state, HOLD_SETTLED);
     assert_stands(held, id, "settled 0 held, 10 freed, 1/1 ended; 96 posted, 0 held, 0 accrued");
 
+    /* Settlements are no source that anybody waits for: cards are free, months close. */
+    assert_int_equal(testdb_int(held->book.conninfo, "SELECT count(*) FROM ledger.source "
+                                                     "WHERE last_record_at IS NOT NULL"),
+                     0);
     assert_int_equal(settle(held, id, "4.000000", true, "", NOW, &result, &err), 0);
     assert_true(result.repeated);
     assert_int_equal(result.freed.micro, 6000000);

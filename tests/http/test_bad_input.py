@@ -379,6 +379,20 @@ class BadInput(unittest.TestCase):
                 if header != "X-Ledger-User" and value.strip(" ") != "1":
                     self.assertEqual(reply.status, 403, (header, value[:50]))
 
+    def test_odd_keys_of_holds_are_taken_or_refused_in_good_order(self):
+        no_text = ["\udcff", "\udced\udca0\udc80", "\udcc0\udc80"]
+        part = b'{"points":"0.000001","final":false}'
+        for name, method, target, route in self.each():
+            for key in ODD_TEXT + ["h_1", "key:1", "x" * 20000] + no_text:
+                if "/holds" in name and method == "POST" and "\n" not in key:
+                    for body in (self.good_body(route), part):
+                        reply = self.ask(message(method, target, body, {"Idempotency-Key": key}))
+                        self.assert_sane(reply, f"{name} {key[:40]!r}")
+        for key in no_text if "read" in self.names else ():
+            for target, body in (("/v1/holds", json.dumps(HOLD).encode()), (f"/v1/holds/{self.names['read']}/settle", part)):
+                reply = self.ask(message("POST", target, body, {"Idempotency-Key": key}))
+                self.assert_problem(reply, {400}, f"{target} {key!r}")
+
     # --- bodies ------------------------------------------------------------------------------
 
     def test_bodies_that_are_no_document_are_400(self):

@@ -1,4 +1,4 @@
-"""Random moves for the model check: what an operator, a scheduler and a gateway might do to a book next.
+"""Random moves for the model check: what operators, schedulers and gateways might do to a book next.
 
 Moves are drawn with an eye on the oracle, so that most of them have something to work on and amounts lie
 near the limits that matter: just what is left, and a micro-point more.
@@ -17,6 +17,7 @@ LATE_PROJECTS = ("h3", "g2")
 USERS = ("ann", "ben", "")
 QOS = ("normal",) * 5 + ("urgent", "low") * 2 + ("bogus",)
 OUTCOMES = ("completed", "completed", "failed", "node_fail", "requeued", "cancelled")
+ENDS = ("COMPLETED", "COMPLETED", "FAILED", "TIMEOUT", "NODE_FAIL", "REQUEUED")
 SERVICES = {"svc": ["gateway:*/llm"], "svd": ["gateway:b/chat", "gateway:c/chat"]}
 PROLOGUE_MOVES = 2 + 2 * len(PROJECTS)
 BEGIN = "2027-05-25T09:00:00+09:00"
@@ -88,6 +89,7 @@ class Moves:
         self.rng = random.Random(seed)
         self.book = book
         self.now = instant(BEGIN)
+        self.rows = []  # of sacct
         self.jobs = []  # documents of records that were imported
         self.count = 0
 
@@ -212,7 +214,7 @@ class Moves:
             move["from"] = stamp(begin)
         if self.rng.random() < 0.85:
             end = begin + hours(self.rng.choice((12, 24, 240, 600, 1200)))
-            if self.rng.random() < 0.9:
+            if self.rng.random() < 0.97:
                 end = min(end, self.book.calendar.year_edges(self.book.calendar.year(begin))[1])
             move["to"] = stamp(end)
         left = None
@@ -238,7 +240,8 @@ class Moves:
         grants = sorted(self.book.projects[name].purse.grants, key=lambda g: g.number)
         if not grants:
             return name, 0, None
-        able = [g for g in grants if g.end > self.now and not g.is_revoked]
+        able = [g for g in grants if g.end > self.now and not g.is_revoked
+                and g.end < self.book.calendar.year_edges(g.year)[1]]
         chosen = self.rng.choice(able if able and self.rng.random() < 0.85 else grants)
         return name, grants.index(chosen), chosen
 
@@ -271,7 +274,7 @@ class Moves:
 
     def fresh(self):
         self.count += 1
-        start = self.some_time(-30, 1) + hours(self.rng.choice((0, 3, 22))) + \
+        start = self.some_time(*self.rng.choice(((-30, 1), (-1, 0)))) + hours(self.rng.choice((0, 3, 22))) + \
             seconds(self.rng.choice((0, 0, 1, 1800)))
         end = start + self.rng.choice((0, seconds(7), hours(1), hours(2), hours(20), hours(50), hours(800), 333333))
         record = {"id": f"r{self.count}", "user": self.rng.choice(USERS), "start": stamp(start),
@@ -293,6 +296,8 @@ class Moves:
                 record["submitted"] = stamp(start - hours(self.rng.choice((1, 30, 700))))
             if end > self.now:
                 record.update(state="running", end=stamp(max(start, self.now)))
+        if self.rng.random() < 0.5:
+            self.name_hold(record)
         return record
 
     def later(self, record):
@@ -331,6 +336,52 @@ class Moves:
         self.jobs += drawn.values()
         return {"verb": "import", "records": list(drawn.values())}
 
+    def slurm(self):
+        """Rows of sacct: jobs that are submitted, run, end, fail with their node and are queued again."""
+        rows = {}
+        for _ in range(self.rng.choice((1, 2, 3))):
+            old = self.rng.choice(self.rows[-15:]) if self.rows and self.rng.random() < 0.6 else None
+            row = self.row_later(old) if old else self.row_fresh()
+            if row is not None:
+                rows[row["raw"], row["submit"]] = row
+        self.rows += rows.values()
+        return {"verb": "slurm", "rows": list(rows.values())} if rows else None
+
+    def row_fresh(self):
+        self.count += 1
+        submit = self.now // MICRO - self.rng.randint(0, 20 * 86400)
+        start = submit + self.rng.choice((0, 60, 40000))
+        elapsed = self.rng.choice((0, 1, 299, 3600, 90000, 900000))
+        row = {"raw": self.count, "submit": submit, "start": start, "elapsed": elapsed, "suspended": 0,
+               "account": self.rng.choice((*PROJECTS * 2, "other")), "user": self.rng.choice(USERS),
+               "partition": self.rng.choice(("gpu", "gpu", "cpu")), "qos": self.rng.choice(QOS),
+               "limit": self.rng.choice((None, 60, 1440)), "gpu": self.rng.randint(1, 4),
+               "cpu": self.rng.randint(1, 200), "state": self.rng.choice(ENDS)}
+        return self.row_running(row) if start + elapsed > self.now // MICRO else row
+
+    def row_running(self, row):
+        """As it stands: it runs until now, or has not begun."""
+        elapsed = self.now // MICRO - row["start"]
+        return {**row, "state": "RUNNING" if elapsed >= 0 else "PENDING", "elapsed": max(0, elapsed)}
+
+    def row_later(self, row):
+        if row["state"] in ("RUNNING", "PENDING"):
+            if self.rng.random() < 0.5:
+                return self.row_running(row)
+            if row["start"] > self.now // MICRO:
+                return None
+            most = self.now // MICRO - row["start"]
+            ended = {**row, "state": self.rng.choice(ENDS), "elapsed": self.rng.randint(row["elapsed"], most)}
+            if self.rng.random() < 0.3:
+                ended.update(suspended=ended["elapsed"] // 3, elapsed=ended["elapsed"] - ended["elapsed"] // 3)
+            return ended
+        if row["state"] in ("NODE_FAIL", "REQUEUED") and self.rng.random() < 0.5:
+            submit = row["submit"] + self.rng.randint(1, 5000)  # queued again: the same job, submitted anew
+            return self.row_running({**row, "submit": submit, "start": max(row["start"] + row["elapsed"], submit)})
+        if self.rng.random() < 0.5:
+            return row
+        return {**row, "elapsed": row["elapsed"] + self.rng.randint(1, 300)}  # amended, as after a crash
+
     def entry(self):
         held = [key for key, e in self.book.quarantine.items() if e.state == "open"]
         return dict(zip(("source", "id"), self.rng.choice(held))) if held else None
@@ -347,18 +398,85 @@ class Moves:
         if not self.jobs:
             return None
         booked = [job for job in self.jobs if (job["source"], job["id"]) in self.book.records]
-        record = self.rng.choice(booked if booked and self.rng.random() < 0.9 else self.jobs)
+        late = [job for job in booked if self.paid_by_what_ended(job)]
+        able = late if late and self.rng.random() < 0.6 else booked if booked else self.jobs
+        record = self.rng.choice(able if self.rng.random() < 0.95 else self.jobs)
         known = self.book.records.get((record["source"], record["id"]))
         move = {"verb": "refund", "source": record["source"], "id": record["id"]}
         if self.rng.random() < 0.6:
             charged = sum(part.micro for part in known.slices) if known else None
-            move["points"] = self.amount(charged)
+            move["points"] = self.amount(charged if self.rng.random() < 0.3 else None)
         return move
+
+    def paid_by_what_ended(self, document):
+        """True if grants that have ended paid the record, and there are others by now."""
+        part = self.book.records[document["source"], document["id"]].slices[-1]
+        grants = self.book.projects[part.project].purse.grants
+        return part.micro > 0 and any(g.holds(part.last) and g.end <= self.now for g in grants) and \
+            any(g.end > self.now for g in grants)
+
+    # --- holds ------------------------------------------------------------------------------------
+
+    def hold(self):
+        name = self.rng.choice((*PROJECTS * 4, "svc", "h3"))
+        project = self.book.projects.get(name)
+        exactly = None
+        if project is not None and not project.is_service:
+            exactly = self.rng.choice((self.book.balance(name)["available"],
+                                       *(self.book.bound(name, *key) for key in project.limits)))
+        move = {"verb": "hold", "project": name, "user": self.rng.choice(USERS) or None,
+                "points": self.rng.choice((str(self.rng.randint(0, 12)), self.amount(exactly))),
+                "ttl": self.rng.choice((1, 900, 86400, 864000, 8640000)), "parts": self.rng.choice((1, 1, 1, 0, 2, 5))}
+        if self.rng.random() < 0.7:
+            self.count += 1
+            move["key"] = f"q{self.count}"
+        if self.rng.random() < 0.1 and self.book.hold_keys:
+            key = self.rng.choice(tuple(self.book.hold_keys))
+            name, micro, user, ttl, parts = self.book.hold_keys[key][0]
+            move = {"verb": "hold", "project": name, "user": user or None, "points": points_text(micro),
+                    "ttl": ttl // MICRO, "parts": self.rng.choice((parts, parts, 3)), "key": key}
+        return move
+
+    def some_hold(self):
+        """A hold by key or by place, mostly one that is open; None while there is none."""
+        places = range(len(self.book.holds))
+        live = [n for n in places if self.book.holds[n].is_live(self.now)]
+        if not places:
+            return None
+        nth = self.rng.choice(live if live and self.rng.random() < 0.8 else places)
+        key = self.book.holds[nth].key
+        return {"key": key} if key and self.rng.random() < 0.5 else {"nth": nth}
+
+    def settle(self):
+        name = self.some_hold()
+        if name is None:
+            return None
+        move = {"verb": "settle", **name, "points": self.rng.choice(("0", "3", self.amount()))}
+        if self.rng.random() < 0.5:
+            move["part"] = f"s{self.rng.randint(1, 60)}"
+        return move
+
+    def release(self):
+        name = self.some_hold()
+        return name and {"verb": "release", **name}
+
+    def prolong(self):
+        name = self.some_hold()
+        return name and {"verb": "prolong", **name, "ttl": self.rng.choice((1, 900, 864000))}
+
+    def name_hold(self, record):
+        """Mostly a hold of the record's own project."""
+        name = self.some_hold()
+        own = [n for n, h in enumerate(self.book.holds) if h.project == record["project"] and h.is_live(self.now)]
+        if own and self.rng.random() < 0.8:
+            name = {"nth": self.rng.choice(own)}
+        if name is not None:
+            record["hold"] = name["key"] if "key" in name else f"nth:{name['nth']}"
 
     # --- questions --------------------------------------------------------------------------------
 
     def check(self):
-        name = self.rng.choice((*PROJECTS, *LATE_PROJECTS, "svc"))
+        name = self.rng.choice((*PROJECTS * 3, *LATE_PROJECTS, "svc"))
         known = self.book.projects.get(name)
         exactly = None
         if known is not None and not known.is_service:
@@ -376,7 +494,8 @@ class Moves:
 
 
 WEIGHED = (
-    (Moves.records, 30), (Moves.grant, 16), (Moves.check, 10), (Moves.refund, 7), (Moves.transfer, 6),
+    (Moves.records, 30), (Moves.slurm, 8), (Moves.hold, 20), (Moves.settle, 6),
+    (Moves.release, 3), (Moves.prolong, 3), (Moves.grant, 16), (Moves.check, 10), (Moves.refund, 9), (Moves.transfer, 6),
     (Moves.revoke, 5), (Moves.extend, 5), (Moves.limit, 5), (Moves.retry, 2), (Moves.dismiss, 1),
     (Moves.overdraft, 2), (Moves.member, 2), (Moves.add, 2), (Moves.close, 1), (Moves.alias, 1),
     (Moves.adjust, 2), (Moves.policy, 2), (Moves.card, 2), (Moves.quote, 1), (Moves.look, 1),

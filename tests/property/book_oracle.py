@@ -14,10 +14,12 @@ import rate_oracle as rating
 from book_parts import MICRO, WRONG, Calendar, Entry, Policy, Pool, Project, Record, Said, Slice, instant, \
     points, refused
 from grants_oracle import ACTIVE, EXPIRED, FUTURE, Grant, draw_order
+from holds_oracle import Holds, Running
 
 
-class Book:
+class Book(Holds):
     def __init__(self, zone="Asia/Tokyo", first_month=4):
+        super().__init__()
         self.calendar = Calendar(zone, first_month)
         self.now = 0
         self.accounts = {}
@@ -29,7 +31,7 @@ class Book:
         self.records, self.running, self.quarantine = {}, {}, {}
         self.spent = {}  # (share, year): micro, charges less refunds
         self.grant_keys, self.move_keys = {}, {}
-        self.latest = 0  # end of the latest record that was booked
+        self.latest = 0  # end of the latest record that was booked: what runs is not booked yet
 
     # --- accounts and pools -----------------------------------------------------------------------
 
@@ -383,7 +385,7 @@ class Book:
         if no:
             return no, []
         source, target = self.projects[giver], self.projects[receiver]
-        able = source.purse.available(self.now) - self.accrued(giver)
+        able = source.purse.available(self.now) - self.accrued(giver) - self.held(giver)
         pieces = self.pieces(source, micro)
         if able < micro or sum(part for _, part in pieces) < micro:
             return refused("insufficient_points"), []
@@ -510,7 +512,8 @@ class Book:
             return self.put_aside(key, document, reasons)
         if fate in ("booked", "amended"):
             self.quarantine.get(key, Entry(document, ())).state = "resolved"
-            self.latest = max(self.latest, rated.end)
+            if document["state"] == "final":
+                self.latest = max(self.latest, rated.end)
             self.take(key, document, name, rated)
         return fate
 
@@ -523,7 +526,7 @@ class Book:
 
     def judge_running(self, key, document, trouble):
         known = self.running.get(key)
-        if key in self.records or (known is not None and known[0] >= instant(document["end"])):
+        if key in self.records or (known is not None and known.end >= instant(document["end"])):
             return "duplicate", None
         if trouble:
             return "quarantined", trouble
@@ -550,10 +553,12 @@ class Book:
     def take(self, key, document, name, rated):
         charged, returned = self.slices(document, name, rated)
         if document["state"] == "running":
-            self.running[key] = instant(document["end"]), name, document.get("user", ""), charged
+            self.running[key] = Running(instant(document["end"]), name, document.get("user", ""), charged)
+            self.cover(self.running[key], document)
             return
         self.running.pop(key, None)
-        record = self.records.setdefault(key, Record())
+        self.end_part(key, document, name, sum(part.micro for part in charged))
+        record = self.records.get(key) or self.new_record(*key)
         for part in record.slices:
             self.charge(part, -part.micro)
         for part in record.returned:
@@ -571,6 +576,10 @@ class Book:
         for project in self.projects:
             self.expire(project)
 
+    def new_record(self, source, identity):
+        record = self.records[source, identity] = Record()
+        return record
+
     def charge(self, part, micro):
         self.post(self.account(part.project), part.sink, micro)
         self.projects[part.project].purse.uses.append((part.last, micro))
@@ -587,8 +596,7 @@ class Book:
         self.spent[key] = self.spent.get(key, 0) + micro
 
     def accrued(self, name):
-        return sum(part.micro for _, project, _, parts in self.running.values() if project == name
-                   for part in parts)
+        return sum(running.micro for running in self.running.values() if running.project == name)
 
     # --- refunds ----------------------------------------------------------------------------------
 
@@ -664,26 +672,27 @@ class Book:
         left, _ = project.purse.walk(self.now)
         accrued = self.accrued(name)
         return {
-            "posted": self.posted(name), "accrued": accrued, "overdraft": project.overdraft, "held": 0,
-            "available": project.purse.available(self.now) - accrued + project.overdraft,
+            "posted": self.posted(name), "accrued": accrued, "overdraft": project.overdraft,
+            "held": self.held(name),
+            "available": project.purse.available(self.now) - accrued - self.held(name) + project.overdraft,
             "grants": {g.number: (g.points, 0 if g.state(self.now) == EXPIRED else left[g.number],
                                   g.begin, g.end, g.state(self.now)) for g in project.purse.grants},
         }
 
     def limit_use(self, name, user, period):
-        """(charged, accrued) of the period that holds now."""
+        """(charged, accrued, held) of the period that holds now."""
         wanted = self.calendar.period_at(period, self.now)
         charged = sum(
             part.micro for record in self.records.values() for part in record.slices
             if part.project == name and user in ("", part.user)
             and self.calendar.period(period, part.month, part.last) == wanted)
         accrued = 0
-        for _, project, who, parts in self.running.values():
-            if project != name or user not in ("", who) or not parts:
-                continue
-            if self.calendar.period(period, parts[-1].month, parts[-1].last) == wanted:
+        for running in self.running.values():
+            parts = running.slices
+            if running.project == name and user in ("", running.user) and \
+                    self.calendar.period(period, parts[-1].month, parts[-1].last) == wanted:
                 accrued += sum(part.micro for part in parts if self.counts_with(period, part, parts[-1]))
-        return charged, accrued
+        return charged, accrued, self.held(name, user)
 
     def counts_with(self, period, part, last):
         """An accrual counts where its last slice does, with the part of it that belongs there."""
@@ -694,8 +703,7 @@ class Book:
         return part.month == last.month
 
     def bound(self, name, user, period):
-        charged, accrued = self.limit_use(name, user, period)
-        return self.projects[name].limits[user, period] - charged - accrued
+        return self.projects[name].limits[user, period] - sum(self.limit_use(name, user, period))
 
     def check(self, name, micro, user=""):
         """(reason or None, what is violated)."""
@@ -721,7 +729,8 @@ class Book:
                         micro > self.bound(name, who, period):
                     found.append((reason, limit, who or name, self.bound(name, who, period)))
         year = self.calendar.year(self.now)
-        cap = self.pool(project.share, year).supply - self.spent.get((project.share, year), 0)
+        cap = self.pool(project.share, year).supply - self.spent.get((project.share, year), 0) - \
+            self.share_held(project.share)
         if micro > cap:
             found.append(("share_cap", "share", project.share, cap))
         return (found[0][0] if found else None), {violated[1:] for violated in found}

@@ -6,6 +6,7 @@ The verbs run in one process, model_driver.
 """
 
 import collections
+import datetime
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ from book_parts import Said, instant, points
 
 DRIVER = os.path.join(lt.BUILD, "tests", "property", "model_driver")
 NO_GRANT = 999999
+NO_HOLD = "h_999999"
 ACCOUNTS = """
     SELECT a.name, sum(x.micro)::bigint FROM ledger.account a
       JOIN (SELECT credit_account AS account_no, amount_micro AS micro FROM ledger.transfer
@@ -60,6 +62,44 @@ def text(micro):
     return rating.points_text(micro)
 
 
+SACCT_HEADER = "JobIDRaw|Cluster|Account|User|Partition|QOS|State|Submit|Start|End|ElapsedRaw|Suspended|" \
+    "TimelimitRaw|AllocTRES\n"
+
+
+def slurm_end(row):
+    return row["start"] + row["elapsed"] + row["suspended"]
+
+
+def slurm_record(row):
+    """The usage record that a row of sacct stands for."""
+    def at(seconds):
+        return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).isoformat()
+    runs = row["state"] == "RUNNING"
+    record = {"source": "slurm:c", "id": f"{row['raw']}@{row['submit']}", "project": row["account"],
+              "user": row["user"], "class": row["partition"], "qos": row["qos"], "start": at(row["start"]),
+              "end": at(slurm_end(row)), "submitted": at(row["submit"]), "elapsed_seconds": row["elapsed"],
+              "state": "running" if runs else "final", "outcome": "" if runs else row["state"].lower(),
+              "meters": {"gpu": str(row["gpu"]), "cpu": str(row["cpu"]), "node": "1"}}
+    if row["limit"] is not None:
+        record["requested_seconds"] = row["limit"] * 60
+    return record
+
+
+def slurm_line(row, zone):
+    """The row as sacct prints it: on the site's wall clock."""
+    def wall(seconds):
+        return datetime.datetime.fromtimestamp(seconds, rating.ZoneInfo(zone)).strftime("%Y-%m-%dT%H:%M:%S")
+    begun = row["state"] != "PENDING"
+    ended = begun and row["state"] != "RUNNING"
+    hours, rest = divmod(row["suspended"], 3600)
+    return "|".join(str(field) for field in (
+        row["raw"], "c", row["account"], row["user"], row["partition"], row["qos"], row["state"],
+        wall(row["submit"]), wall(row["start"]) if begun else "Unknown",
+        wall(slurm_end(row)) if ended else "Unknown", row["elapsed"],
+        f"{hours:02}:{rest // 60:02}:{rest % 60:02}", "" if row["limit"] is None else row["limit"],
+        f"billing=9,cpu={row['cpu']},gres/gpu={row['gpu']},node=1")) + "\n"
+
+
 class Player:
     def __init__(self, driver, db, zone="Asia/Tokyo"):
         self.driver, self.db = driver, db
@@ -99,7 +139,7 @@ class Player:
         document = answer.get("document") or {}
         for name, value in said.figures.items():
             given = document.get(name)
-            given = points(given) if isinstance(given, str) else given
+            given = points(given) if isinstance(given, str) and isinstance(value, int) else given
             if given != value:
                 raise Difference(f"{name}: {given} in the answer, not {value}")
         return document
@@ -227,13 +267,27 @@ class Player:
     def play_import(self, move):
         counts = dict.fromkeys(("booked", "amended", "duplicate", "quarantined"), 0)
         touched = set()
-        for record in move["records"]:
+        records = [self.with_hold(record) for record in move["records"]]
+        for record in records:
             fate = self.book.import_one(record)
             counts[fate] += 1
             touched |= self.projects_of(record)
         answer = self.call("import", "usage", "@", "--source", "model",
-                           feed="".join(json.dumps(record) + "\n" for record in move["records"]))
+                           feed="".join(json.dumps(record) + "\n" for record in records))
         self.expect_counts(counts, answer)
+        return touched
+
+    def play_slurm(self, move):
+        counts = dict.fromkeys(("booked", "amended", "duplicate", "quarantined", "skipped"), 0)
+        touched = set()
+        lines = [SACCT_HEADER]
+        for row in move["rows"]:
+            record = slurm_record(row)
+            fate = "skipped" if row["state"] == "PENDING" else self.book.import_one(record)
+            counts[fate] += 1
+            touched |= self.projects_of(record)
+            lines.append(slurm_line(row, self.book.calendar.zone))
+        self.expect_counts(counts, self.call("import", "slurm", "@", "--cluster", "c", feed="".join(lines)))
         return touched
 
     def projects_of(self, record):
@@ -287,16 +341,83 @@ class Player:
         record = self.book.records.get((move["source"], move["id"]))
         return {part.project for part in record.slices} if record else ()
 
+    # --- holds ------------------------------------------------------------------------------------
+
+    def hold_name(self, move):
+        """By the key that it was made with, or by its place among all that were made."""
+        if "nth" not in move:
+            return "key:" + move["key"]
+        holds = self.book.holds
+        return f"h_{holds[move['nth']].number}" if move["nth"] < len(holds) else NO_HOLD
+
+    def with_hold(self, record):
+        name = record.get("hold", "")
+        if name.startswith("nth:"):
+            record = {**record, "hold": self.hold_name({"nth": int(name[4:])})}
+        return record
+
+    def play_hold(self, move):
+        micro, user = points(move["points"]), move.get("user") or ""
+        said, hold, decision = self.book.hold_make(move["project"], micro, user, move.get("key", ""),
+                                                   move["ttl"] * 1_000_000, move["parts"])
+        answer = self.call("hold", move["project"], move["points"], "--ttl", f"{move['ttl']}s", "--parts",
+                           move["parts"], *self.options(move, user="--user", key="--key"))
+        document = self.expect(said, answer)
+        if decision is not None:
+            self.expect_decision(decision, document)
+        if hold is not None:
+            hold.number = int(document["hold"][2:])
+        return [move["project"]]
+
+    def play_settle(self, move):
+        name, key = self.hold_name(move), move.get("part", "")
+        said, figures = self.book.hold_settle(name, points(move["points"]), not key, key)
+        words = ["--part", "--key", key] if key else []
+        document = self.expect(said, self.call("settle", name, move["points"], *words))
+        if figures is not None:
+            given = {k: points(v) if isinstance(v, str) else v for k, v in document["result"].items()}
+            if given != figures:
+                raise Difference(f"settle: {given}, not {figures}")
+        return self.after_hold(name)
+
+    def play_release(self, move):
+        name = self.hold_name(move)
+        document = self.expect(self.book.hold_release(name), self.call("release", name))
+        del document
+        return self.after_hold(name)
+
+    def play_prolong(self, move):
+        name = self.hold_name(move)
+        said = self.book.hold_extend(name, move["ttl"] * 1_000_000)
+        self.expect(said, self.call("hold", "extend", name, "--ttl", f"{move['ttl']}s"))
+        return self.after_hold(name)
+
+    def after_hold(self, name):
+        self.compare_holds()
+        hold = self.book.hold_named(name)
+        return [hold.project] if hold else []
+
+    def compare_holds(self):
+        listed = self.call("hold", "list")["document"]
+        given = {h["hold"]: (*(points(h[k]) for k in ("points", "held", "freed", "charged")), h["parts"],
+                             h["ended_parts"], instant(h["expires_at"])) for h in listed}
+        if given != self.book.open_holds():
+            raise Difference(f"holds: {given}, not {self.book.open_holds()}")
+
     # --- questions --------------------------------------------------------------------------------
 
     def play_check(self, move):
         reason, violated = self.book.check(move["project"], points(move["points"]), move.get("user") or "")
         answer = self.call("check", move["project"], move["points"], *self.options(move, user="--user"))
-        document = answer["document"]
+        if answer["status"] != (1 if reason else 0):
+            raise Difference(f"check: exit code {answer['status']}, {answer['text']}, not {reason}")
+        self.expect_decision((reason, violated), answer["document"])
+
+    def expect_decision(self, wanted, document):
         self.outcomes[self.verb, document["reason"] or 0] += 1
         given = {(v["limit"], v["name"], points(v["available"])) for v in document["violated"]}
-        if (document["reason"], given, answer["status"]) != (reason, violated, 1 if reason else 0):
-            raise Difference(f"check: {document['reason']} {given}, not {reason} {violated}")
+        if (document["reason"], given) != wanted:
+            raise Difference(f"decision: {document['reason']} {given}, not {wanted}")
 
     def play_quote(self, move):
         answer = self.call("rates", "quote", "@", feed=json.dumps(move["record"]) + "\n")
@@ -338,7 +459,7 @@ class Player:
 
     def compare_limits(self, name):
         listed = self.call("limit", "list", name)["document"]
-        given = {(row["user"] or "", row["period"]): tuple(points(row[k]) for k in ("points", "charged", "accrued"))
+        given = {(row["user"] or "", row["period"]): tuple(points(row[k]) for k in ("points", "charged", "accrued", "held"))
                  for row in listed}
         project = self.book.projects[name]
         wanted = {key: (micro, *self.book.limit_use(name, *key)) for key, micro in project.limits.items()}
@@ -375,6 +496,7 @@ class Player:
             if self.book.projects[name].limits:
                 self.compare_limits(name)
         self.book.advance(instant(self.now))
+        self.compare_holds()
         self.compare_quarantine()
         self.compare_accounts()
         self.compare_months()

@@ -257,7 +257,7 @@ class SummerTimeTest(Scene):
         self.read(now, job(f"j{date}", begin, end),
                   *(tokens(f"t{i}{date}", t) for i, t in enumerate([*near(begin), *near(end)])))
         self.look(now)
-        charged, _ = self.player.book.limit_use("h1", "", "day")
+        charged, *_ = self.player.book.limit_use("h1", "", "day")
         self.assertEqual(2 * MICRO, charged)  # of the next day: at its midnight and an instant later
 
     def test_days_of_23_and_25_hours(self):

@@ -36,6 +36,7 @@ class World:
         self.later = []     # requests whose fate is asked for at the end
         self.doubtful = []  # holds that were refused after an attempt without an answer
         self.counts = {}
+        self.slowest = (0, "")  # answer: (seconds, what was asked)
         self.over = False
 
     def count(self, what):
@@ -67,6 +68,8 @@ class Asker:
         port = self.dice.choice(self.world.ports)
         connection = self.idle[port].pop() if self.idle[port] else wire.Connection(port)
         cut_at = self.dice.randrange(0, 600) if self.dice.random() < CUT_CHANCE and not self.world.over else None
+        clock = asyncio.get_running_loop().time
+        asked_at = clock()
         try:
             answer = await connection.ask(request.data, cut_at)
         except wire.Lost:
@@ -77,6 +80,7 @@ class Asker:
             raise Wrong(f"{request.label}: {problem}") from None
         finally:
             self.idle[port].append(connection)
+            self.world.slowest = max(self.world.slowest, (clock() - asked_at, request.label))
         return self.judge(request, answer)
 
     def judge(self, request, answer):

@@ -1,6 +1,7 @@
 """The book that is tormented, and what is read from it afterwards: straight from its tables, all of it."""
 
 import csv
+import datetime
 import io
 import json
 
@@ -22,6 +23,11 @@ def micro(text):
     whole, _, rest = text.partition(".")
     value = int(whole.lstrip("-") + rest.ljust(6, "0"))
     return -value if text.startswith("-") else value
+
+
+def seconds(text):
+    """Whole seconds since 1970 of a time with offset."""
+    return int(datetime.datetime.fromisoformat(text).timestamp())
 
 
 def points(value):
@@ -50,9 +56,10 @@ def rows(db, sql):
 
 
 def holds(db):
-    """Every hold of the book: (id, key, project, points, freed, held, ended parts, state)."""
-    return [("h_" + r[0], r[1], r[2], int(r[3]), int(r[4]), int(r[5]), int(r[6]), r[7]) for r in rows(db, """
-        SELECT hold_no, key, project_id, points_micro, freed_micro, held_micro, ended_parts, state
+    """Every hold of the book: (id, key, project, points, held, ended parts, state, deadline in whole seconds)."""
+    return [("h_" + r[0], r[1], r[2], int(r[3]), int(r[4]), int(r[5]), r[6], int(r[7])) for r in rows(db, """
+        SELECT hold_no, key, project_id, points_micro, held_micro, ended_parts, state,
+               floor(extract(epoch FROM expires_at))
           FROM ledger.hold ORDER BY hold_no""")]
 
 

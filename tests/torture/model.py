@@ -26,6 +26,7 @@ class Hold:
         self.accrual = None  # (source, id) of the running record that names it
         self.final_points = None
         self.part_keys = 0
+        self.vague, self.deadline = False, None  # in whole seconds; vague: it may have been extended twice
 
     def open(self):
         return self.state == OPEN
@@ -62,12 +63,17 @@ class Model:
     def made(self, hold, answer):
         document = answer.json()
         if hold.id is None:
-            hold.id, hold.state = document["hold"], OPEN
+            hold.id, hold.state, hold.deadline = document["hold"], OPEN, book.seconds(document["expires_at"])
             self.holds[hold.key] = hold
             self.refused.discard(hold.key)
         got = (document["hold"], book.micro(document["points"]), document["parts"])
         if got != (hold.id, hold.points, hold.parts):
             raise Wrong(f"hold {hold.key}: {got}, not {(hold.id, hold.points, hold.parts)}")
+
+    def extended(self, hold, answers, unsure):
+        """What is asked twice, or may still be on its way, moves the deadline when it comes."""
+        hold.vague = hold.vague or unsure or len(answers) > 1
+        hold.deadline = None if hold.vague else book.seconds(answers[0].json()["expires_at"])
 
     def settled(self, hold, points):
         self.charge("hold", hold.id, hold.project, points)
@@ -134,12 +140,14 @@ class Model:
             raise Wrong(f"hold {key} is in the book and was {'refused' if key in self.refused else 'never made'}")
         for key in set(self.holds) - set(keys):
             raise Wrong(f"hold {key} ({self.holds[key].id}) was acknowledged and is gone")
-        for number, key, project, points, _, held, ended, state in found:
+        for number, key, project, points, held, ended, state, deadline in found:
             hold = self.holds[key]
             states = (hold.state, "expired") if hold.short() else (hold.state,)
             expected = (hold.id, hold.project, hold.points, hold.ended_parts,
                         0 if state == "expired" else self.held(hold))
             got = (number, project, points, ended if hold.open() else hold.ended_parts, held)
+            if hold.deadline is not None and deadline != hold.deadline:
+                raise Wrong(f"hold {key}: ends at {deadline}, not at {hold.deadline} as was answered")
             if got != expected or state not in states:
                 raise Wrong(f"hold {key}: the book has {got} {state}, not {expected} {hold.state}")
 

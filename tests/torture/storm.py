@@ -145,7 +145,7 @@ class Caller(Asker):
             return
         body = {"ttl": f"{self.dice.randrange(3600, 7200)}s"}
         if await self.perform(Request(f"extend {hold.id}", wire.message("POST", self.path(hold, "extend"), body),
-                                      (200,), lambda *_: None)):
+                                      (200,), lambda *known: self.model.extended(hold, *known))):
             self.put_back(hold)
 
     async def end_twice(self):

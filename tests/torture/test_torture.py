@@ -17,7 +17,7 @@ class Torture(unittest.TestCase):
     def test_what_was_acknowledged_is_there_once_and_what_was_refused_is_not(self):
         seed = os.environ.get("LEDGER_SEED") or str(random.SystemRandom().randrange(10**9))
         totals = torture.run(ROUNDS, seed, SECONDS)
-        for what in ("made", "refused", "lost", "503", "tokens", "job", "settle", "part"):
+        for what in torture.OF_EACH:
             self.assertGreater(sum(counts.get(what, 0) for counts in totals), 0, f"no {what}: nothing was tested")
         faults = sum(n for counts in totals for what, n in counts.items() if what.startswith("fault "))
         self.assertGreater(faults, ROUNDS)

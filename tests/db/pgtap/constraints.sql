@@ -1,6 +1,6 @@
 -- What the database itself refuses, whoever asks.
 BEGIN;
-SELECT plan(42);
+SELECT plan(50);
 
 SELECT ledger.ensure_month('2027-06-15');
 
@@ -56,6 +56,23 @@ SELECT lives_ok($$ SELECT pg_temp.grant_of(5, '2027-06-01', '2027-07-01', 'k') $
 SELECT throws_ok($$ SELECT pg_temp.grant_of(0, '2027-06-01', '2027-07-01', NULL) $$, '23514', NULL, 'a grant is of something');
 SELECT throws_ok($$ SELECT pg_temp.grant_of(5, '2027-06-01', '2027-06-01', NULL) $$, '23514', NULL, 'a grant is valid for a while');
 SELECT throws_ok($$ SELECT pg_temp.grant_of(5, '2027-06-01', '2027-07-01', 'k') $$, '23505', NULL, 'a key is used once');
+
+CREATE FUNCTION pg_temp.hold_of(n bigint, key text, points bigint, freed bigint, held bigint, state text, ended timestamptz) RETURNS void
+LANGUAGE sql AS $$
+    INSERT INTO ledger.hold (hold_no, key_hash, key, request, project_id, user_name, class, ref_kind, ref_id, points_micro, parts,
+                             freed_micro, held_micro, state, made_at, expires_at, ended_at, decision)
+    VALUES (n, CASE WHEN key <> '' THEN md5(key)::uuid END, key, md5('r')::uuid, 'p', '', '', '', '', points, 1, freed, held, state,
+            now(), now(), ended, '{}')
+$$;
+SELECT lives_ok($$ SELECT pg_temp.hold_of(1, 'k', 5, 0, 5, 'open', NULL) $$, 'a hold holds points');
+SELECT throws_ok($$ SELECT pg_temp.hold_of(2, 'k', 5, 0, 5, 'open', NULL) $$, '23505', NULL, 'a key makes one hold');
+SELECT lives_ok($$ SELECT pg_temp.hold_of(2, '', 5, 0, 5, 'open', NULL), pg_temp.hold_of(3, '', 5, 0, 5, 'open', NULL) $$,
+                'holds without a key are as many as are made');
+SELECT throws_ok($$ SELECT pg_temp.hold_of(4, '', 5, 2, 4, 'open', NULL) $$, '23514', NULL, 'what was freed is held no more');
+SELECT throws_ok($$ SELECT pg_temp.hold_of(4, '', 5, 6, 0, 'open', NULL) $$, '23514', NULL, 'no more is freed than was held');
+SELECT throws_ok($$ SELECT pg_temp.hold_of(4, '', 5, 0, 5, 'settled', now()) $$, '23514', NULL, 'a hold that has ended holds nothing');
+SELECT throws_ok($$ SELECT pg_temp.hold_of(4, '', 5, 5, 0, 'released', NULL) $$, '23514', NULL, 'a hold that has ended says when');
+SELECT throws_ok($$ SELECT pg_temp.hold_of(4, '', 5, 0, 5, 'lost', NULL) $$, '23514', NULL, 'a hold''s state is one of four');
 
 SELECT throws_ok($$ SELECT ledger.ensure_month('1969-12-31') $$, NULL, NULL, 'no month before 1970');
 SELECT throws_ok($$ SELECT ledger.ensure_month('2200-01-01') $$, NULL, NULL, 'no month after 2199');
