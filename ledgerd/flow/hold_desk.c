@@ -188,8 +188,7 @@ static int read_catalog(struct hold_desk *desk, struct store *store, struct erro
 }
 
 const struct catalog *desk_catalog(struct hold_desk *desk, struct store *store,
-                                   const struct catalog *given, int64_t version,
-                                   struct error *err)
+                                   const struct catalog *given, int64_t version, struct error *err)
 {
     if (given != NULL && given->version == version) {
         return given;

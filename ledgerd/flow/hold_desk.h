@@ -53,8 +53,7 @@ int desk_keep_draws(struct hold_desk *desk, const char *project, int64_t version
 /* The catalog of that version: the given one (may be NULL), the desk's own, or one read now, which
  * may be newer. NULL on error. */
 const struct catalog *desk_catalog(struct hold_desk *desk, struct store *store,
-                                   const struct catalog *given, int64_t version,
-                                   struct error *err);
+                                   const struct catalog *given, int64_t version, struct error *err);
 
 /* Hash the request in its canonical form: project, user, points or shape, parts, ttl, reference. */
 int desk_hash_request(struct hold_desk *desk, const struct hold_request *request,
