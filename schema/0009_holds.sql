@@ -101,6 +101,9 @@ COMMENT ON COLUMN ledger.hold_refusal.decision IS 'The decision as it was answer
 ALTER TABLE ledger.project_position
     ADD COLUMN held_micro bigint NOT NULL DEFAULT 0 CHECK (held_micro >= 0),
     ADD COLUMN version    bigint NOT NULL DEFAULT 0;
+-- Every hold moves its project's position: without an index on what moves, a new version of the row stays in its page
+-- and costs no index an entry. Readers of what has changed scan the table, which has a row a project.
+DROP INDEX ledger.project_position_changed;
 COMMENT ON COLUMN ledger.project_position.held_micro IS 'Sum of held_micro of its open holds, those included whose deadline has passed but was not noted';
 COMMENT ON COLUMN ledger.project_position.version IS 'Moves with every change of the row or of what the project''s balance is made of, but for changes of held_micro alone';
 

@@ -130,21 +130,41 @@ static int choose_catalog(struct placing *placing, struct store *store, struct e
     return 0;
 }
 
-static int lock_places(struct placing *placing, struct store *store, struct error *err)
+static size_t gather_keys(const struct placing *placing, unsigned char (*keys)[STORE_HASH_BYTES])
 {
-    const char *names[HOLD_GROUP_MAX];
+    size_t count = 0;
+
+    for (size_t i = 0; i < placing->count; i++) {
+        if (*placing->asked[i].request->key != '\0') {
+            memcpy(keys[count++], placing->asked[i].key, STORE_HASH_BYTES);
+        }
+    }
+    return count;
+}
+
+/* Lock the projects' positions and look at what belongs to them, and whose keys are known: with the
+ * positions locked, so that who sends the same request at the same time has either committed or
+ * waits. */
+static int open_places(struct placing *placing, struct store *store, struct error *err)
+{
+    unsigned char keys[HOLD_GROUP_MAX][STORE_HASH_BYTES];
     struct locked_position positions[HOLD_GROUP_MAX];
+    const char *names[HOLD_GROUP_MAX];
 
     if (choose_catalog(placing, store, err) != 0 || add_places(placing, err) != 0) {
         return -1;
     }
-    if (placing->place_count == 0) {
-        return 0;
-    }
     for (size_t i = 0; i < placing->place_count; i++) {
         names[i] = placing->places[i].name;
     }
-    if (store_hold_lock(store, names, placing->place_count, positions, err) != 0) {
+    const struct hold_opening opening = {
+        .count = placing->place_count,
+        .projects = names,
+        .key_count = gather_keys(placing, keys),
+        .keys = (const unsigned char(*)[STORE_HASH_BYTES])keys,
+        .now = placing->now,
+    };
+    if (store_hold_open(store, &opening, positions, &placing->look, err) != 0) {
         return -1;
     }
     for (size_t i = 0; i < placing->place_count; i++) {
@@ -174,8 +194,10 @@ static int answer_known(struct asked *asked, const struct hold_row *row, struct 
     return outcome->decision.failed ? no_memory(err) : 0;
 }
 
-static int match_known(struct placing *placing, const struct hold_rows *rows, struct error *err)
+static int match_known(struct placing *placing, struct error *err)
 {
+    const struct hold_rows *rows = &placing->look.known;
+
     for (size_t i = 0; i < placing->count; i++) {
         struct asked *asked = &placing->asked[i];
 
@@ -189,32 +211,6 @@ static int match_known(struct placing *placing, const struct hold_rows *rows, st
     return 0;
 }
 
-/* With the positions locked, so that who sends the same request at the same time has either
- * committed or waits. */
-static int find_known(struct placing *placing, struct store *store, struct error *err)
-{
-    unsigned char keys[HOLD_GROUP_MAX][STORE_HASH_BYTES];
-    struct hold_rows rows;
-    size_t count = 0;
-    int result;
-
-    for (size_t i = 0; i < placing->count; i++) {
-        if (*placing->asked[i].request->key != '\0') {
-            memcpy(keys[count++], placing->asked[i].key, STORE_HASH_BYTES);
-        }
-    }
-    if (count == 0) {
-        return 0;
-    }
-    if (store_find_holds(store, NULL, 0, (const unsigned char(*)[STORE_HASH_BYTES])keys, count,
-                         &rows, err) != 0) {
-        return -1;
-    }
-    result = match_known(placing, &rows, err);
-    store_hold_rows_release(&rows);
-    return result;
-}
-
 /* --- what belongs to the positions ------------------------------------------------------------ */
 
 static bool has_draws(const struct placing *placing, const struct place *place)
@@ -225,19 +221,18 @@ static bool has_draws(const struct placing *placing, const struct place *place)
 }
 
 static int keep_draws(struct placing *placing, const char *const *undrawn, size_t count,
-                      struct error *err)
+                      const struct look_rows *draws, struct error *err)
 {
-    const struct hold_look *look = &placing->look;
     size_t row = 0;
 
     for (size_t i = 0; i < count; i++) {
         size_t first = row;
 
-        while (row < look->draw_count && strcmp(look->draws[row].project, undrawn[i]) == 0) {
+        while (row < draws->count && strcmp(draws->rows[row].project, undrawn[i]) == 0) {
             row++;
         }
         if (desk_keep_draws(placing->desk, undrawn[i],
-                            find_place(placing, undrawn[i])->position.version, &look->draws[first],
+                            find_place(placing, undrawn[i])->position.version, &draws->rows[first],
                             row - first, err) != 0) {
             return -1;
         }
@@ -254,10 +249,11 @@ static void take_draws(struct placing *placing)
         place->draw_count = draws->count;
         place->draws = draws->draws;
     }
-    for (size_t i = 0; i < placing->look.lapsed_count; i++) {
-        struct place *place = find_place(placing, placing->look.lapsed[i].project);
+    for (size_t i = 0; i < placing->look.lapsed.count; i++) {
+        struct place *place = find_place(placing, placing->look.lapsed.rows[i].project);
 
-        place->lapsed.micro += placing->look.lapsed[i].points.micro; /* within the position's sum */
+        place->lapsed.micro +=
+            placing->look.lapsed.rows[i].points.micro; /* within the position's sum */
     }
 }
 
@@ -287,25 +283,29 @@ static int take_catalog(struct placing *placing, struct store *store, struct err
     return 0;
 }
 
-static int look_at_places(struct placing *placing, struct store *store, struct error *err)
+/* Draws that the desk does not have in the position's version are read. */
+static int find_draws(struct placing *placing, struct store *store, struct error *err)
 {
-    const char *names[HOLD_GROUP_MAX] = {0};
-    const char *undrawn[HOLD_GROUP_MAX] = {0};
-    size_t undrawn_count = 0;
+    const char *undrawn[HOLD_GROUP_MAX];
+    struct look_rows draws = {0};
+    size_t count = 0;
+    int result = 0;
 
     for (size_t i = 0; i < placing->place_count; i++) {
-        names[i] = placing->places[i].name;
         if (!has_draws(placing, &placing->places[i])) {
-            undrawn[undrawn_count++] = names[i];
+            undrawn[count++] = placing->places[i].name;
         }
     }
-    if (store_hold_look(store, undrawn, undrawn_count, names, placing->place_count, placing->now,
-                        &placing->look, err) != 0 ||
-        keep_draws(placing, undrawn, undrawn_count, err) != 0) {
-        return -1;
+    if (count > 0) {
+        result = store_hold_draws(store, undrawn, count, &draws, err) != 0
+                     ? -1
+                     : keep_draws(placing, undrawn, count, &draws, err);
+        store_look_rows_release(&draws);
     }
-    take_draws(placing);
-    return take_catalog(placing, store, err);
+    if (result == 0) {
+        take_draws(placing);
+    }
+    return result;
 }
 
 static int read_limits(struct placing *placing, struct store *store, struct error *err)
@@ -431,8 +431,8 @@ static int place_group(struct store *store, void *context, struct error *err)
 
     placing_restart(placing);
     placing->desk->transaction = 0;
-    return lock_places(placing, store, err) != 0 || find_known(placing, store, err) != 0 ||
-                   look_at_places(placing, store, err) != 0 ||
+    return open_places(placing, store, err) != 0 || match_known(placing, err) != 0 ||
+                   find_draws(placing, store, err) != 0 || take_catalog(placing, store, err) != 0 ||
                    read_limits(placing, store, err) != 0 || take_shares(placing, store, err) != 0 ||
                    decide_all(placing, store, err) != 0
                ? -1

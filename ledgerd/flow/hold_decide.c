@@ -63,8 +63,8 @@ static struct points user_lapsed(const struct placing *placing, const struct pla
 {
     struct points sum = POINTS_ZERO;
 
-    for (size_t i = 0; i < placing->look.lapsed_count; i++) {
-        const struct look_row *row = &placing->look.lapsed[i];
+    for (size_t i = 0; i < placing->look.lapsed.count; i++) {
+        const struct look_row *row = &placing->look.lapsed.rows[i];
 
         if (strcmp(row->project, place->name) == 0 && strcmp(row->user, user) == 0) {
             sum.micro += row->points.micro;
@@ -270,9 +270,8 @@ int placing_decide(struct placing *placing, struct asked *asked, struct error *e
         return repeat(twin, asked, err);
     }
     find_price(placing, asked, &deciding);
-    if (asked->place != NULL &&
-        (find_position(placing, asked, &deciding.question, err) != 0 ||
-         find_share(placing, &deciding, err) != 0)) {
+    if (asked->place != NULL && (find_position(placing, asked, &deciding.question, err) != 0 ||
+                                 find_share(placing, &deciding, err) != 0)) {
         return -1;
     }
     return answer_make(&deciding.question, &deciding.answer, err) != 0

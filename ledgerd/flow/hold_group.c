@@ -224,7 +224,7 @@ static int have_store(struct hold_group *group, struct error *err)
             return -1;
         }
         store_set_alarm(group->store, engine_away_flag(group->engine));
-        if (store_prefer_indexes(group->store, err) != 0) {
+        if (store_set_repetitive(group->store, err) != 0) {
             store_close(group->store);
             group->store = NULL;
             return -1;

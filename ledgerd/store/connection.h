@@ -23,7 +23,8 @@ struct store {
     PGconn *connection; /* may be broken; NULL once it was given up (libpq takes that for broken) */
     char *conninfo;
     enum store_role role;
-    bool prefers_indexes;
+    bool is_repetitive; /* store_set_repetitive */
+    bool begin_unsent;  /* goes with the transaction's first statement */
     bool in_transaction;
     bool has_lock;         /* the booking lock is held by the current transaction */
     bool has_sent_commit;  /* of the current transaction, by query_run_and_commit */
@@ -38,6 +39,9 @@ struct store {
     const char *prepared[STORE_PREPARED_MAX]; /* names that this connection has prepared */
     char sqlstate[SQLSTATE_BYTES];
 };
+
+/* How the transactions of those who write begin. */
+#define STORE_BEGIN_WRITING "BEGIN ISOLATION LEVEL READ COMMITTED"
 
 /* Keys of the advisory locks, all in one place so that they cannot collide: "ledger" in ASCII and
  * a number. */

@@ -240,32 +240,48 @@ static int take_result(struct store *store, PGresult *result, struct rows *rows,
     return 0;
 }
 
-int query_run(struct store *store, struct query *query, struct rows *rows, int64_t *affected,
-              struct error *err)
-{
-    int status = begin_query(store, query, err);
+/* Queries that go to the server at once, and what comes back. */
+struct trip {
+    bool begins; /* BEGIN before them, COMMIT behind them */
+    bool commits;
+    size_t count;
+    const struct query *queries;
+    PGresult *results[QUERY_TRIP_MAX + 2]; /* NULL where none could be had */
+};
 
-    if (status == 0) {
-        PGresult *result = send_query(store, query) == 1 ? patience_last_result(store) : NULL;
-        status = take_result(store, result, rows, affected, err);
-    }
-    query_release(query);
-    return status;
+static size_t trip_length(const struct trip *trip)
+{
+    return trip->begins + trip->count + trip->commits;
 }
 
-/* Send a query and COMMIT together, and take both results; the second is NULL when either could not
- * be sent or taken. When the first fails, the server skips the second. */
-static void run_pipelined(struct store *store, const struct query *query, PGresult *results[2])
+static int send_words(struct store *store, const char *sql)
 {
-    results[0] = results[1] = NULL;
-    if (PQenterPipelineMode(store->connection) != 1 || send_query(store, query) != 1 ||
-        PQsendQueryParams(store->connection, "COMMIT", 0, NULL, NULL, NULL, NULL, 1) != 1 ||
-        PQpipelineSync(store->connection) != 1) {
+    return PQsendQueryParams(store->connection, sql, 0, NULL, NULL, NULL, NULL, 1);
+}
+
+static bool send_trip(struct store *store, const struct trip *trip)
+{
+    bool sent = PQenterPipelineMode(store->connection) == 1 &&
+                (!trip->begins || send_words(store, STORE_BEGIN_WRITING) == 1);
+
+    for (size_t i = 0; sent && i < trip->count; i++) {
+        sent = send_query(store, &trip->queries[i]) == 1;
+    }
+    return sent && (!trip->commits || send_words(store, "COMMIT") == 1) &&
+           PQpipelineSync(store->connection) == 1;
+}
+
+/* Send it, and take every result. When a statement fails, the server skips those behind it. */
+static void run_trip(struct store *store, struct trip *trip)
+{
+    trip->begins = store->begin_unsent;
+    store->begin_unsent = false;
+    if (!send_trip(store, trip)) {
         patience_give_up(store);
         return;
     }
-    for (int i = 0; i < 2; i++) {
-        results[i] = patience_result(store);
+    for (size_t i = 0; i < trip_length(trip); i++) {
+        trip->results[i] = patience_result(store);
         PQclear(patience_result(store)); /* the NULL that ends each */
     }
     PQclear(patience_result(store)); /* the synchronisation */
@@ -274,42 +290,106 @@ static void run_pipelined(struct store *store, const struct query *query, PGresu
     }
 }
 
+/* Give the results of the queries to the caller, or make an error of the first that failed. */
+static int take_trip(struct store *store, struct trip *trip, struct rows *rows, int64_t *affected,
+                     struct error *err)
+{
+    size_t length = trip_length(trip);
+    size_t failed = 0;
+    int status = 0;
+
+    while (failed < length && is_success(trip->results[failed])) {
+        failed++;
+    }
+    if (failed < length) {
+        status = query_failure(store, trip->results[failed], err);
+    }
+    for (size_t i = 0; i < length; i++) {
+        bool is_query = i >= trip->begins && i < trip->begins + trip->count;
+        if (status != 0 || !is_query) {
+            PQclear(trip->results[i]);
+        } else {
+            take_result(store, trip->results[i], rows == NULL ? NULL : &rows[i - trip->begins],
+                        affected, err);
+        }
+    }
+    return status;
+}
+
+int query_run_all(struct store *store, struct query *queries, size_t count, struct rows *rows,
+                  struct error *err)
+{
+    struct trip trip = {.count = count, .queries = queries};
+    int status = 0;
+
+    if (count > QUERY_TRIP_MAX) {
+        status = error_set(err, ERROR_INTERNAL, "too many statements for one trip");
+    }
+    for (size_t i = 0; status == 0 && i < count; i++) {
+        status = begin_query(store, &queries[i], err);
+    }
+    if (status == 0) {
+        run_trip(store, &trip);
+        status = take_trip(store, &trip, rows, NULL, err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        query_release(&queries[i]);
+    }
+    return status;
+}
+
+int query_run(struct store *store, struct query *query, struct rows *rows, int64_t *affected,
+              struct error *err)
+{
+    int status = begin_query(store, query, err);
+
+    if (status == 0 && store->begin_unsent) {
+        struct trip trip = {.count = 1, .queries = query};
+        run_trip(store, &trip);
+        status = take_trip(store, &trip, rows, affected, err);
+    } else if (status == 0) {
+        PGresult *result = send_query(store, query) == 1 ? patience_last_result(store) : NULL;
+        status = take_result(store, result, rows, affected, err);
+    }
+    query_release(query);
+    return status;
+}
+
 int query_run_and_commit(struct store *store, struct query *query, struct rows *rows,
                          int64_t *affected, struct error *err)
 {
-    PGresult *results[2];
+    struct trip trip = {.commits = true, .count = 1, .queries = query};
     int status = begin_query(store, query, err);
 
     if (status == 0 && !store->in_transaction) {
         status = error_set(err, ERROR_INTERNAL, "a commit was asked for outside a transaction");
     }
-    if (status != 0) {
-        query_release(query);
-        return -1;
+    if (status == 0) {
+        store->has_sent_commit = true;
+        run_trip(store, &trip);
+        status = take_trip(store, &trip, rows, affected, err);
+        if (status != 0) {
+            store_doubt(store, err);
+            store->has_sent_commit = !store_is_connected(store);
+        }
     }
-    store->has_sent_commit = true;
-    run_pipelined(store, query, results);
     query_release(query);
-    if (is_success(results[0]) && !is_success(results[1])) {
-        PQclear(results[0]);
-        results[0] = results[1];
-        results[1] = NULL;
-    }
-    status = take_result(store, results[0], rows, affected, err);
-    PQclear(results[1]);
-    if (status != 0) {
-        store_doubt(store, err);
-        store->has_sent_commit = !store_is_connected(store);
-    }
     return status;
 }
 
 int query_execute(struct store *store, const char *sql, struct error *err)
 {
-    PGresult *result = patience_execute(store, sql);
+    PGresult *result = NULL;
     int status = 0;
 
     store->sqlstate[0] = '\0';
+    if (store->begin_unsent) {
+        store->begin_unsent = false;
+        if (query_execute(store, STORE_BEGIN_WRITING, err) != 0) {
+            return -1;
+        }
+    }
+    result = patience_execute(store, sql);
     if (!is_success(result)) {
         status = query_failure(store, result, err);
     }

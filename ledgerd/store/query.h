@@ -73,6 +73,12 @@ void query_uuid_array(struct query *query, const unsigned char (*values)[16], si
 int query_run(struct store *store, struct query *query, struct rows *rows, int64_t *affected,
               struct error *err);
 
+/* Run several in one trip to the server, in order, and release them; rows[count] get what each
+ * gave. When one fails, those behind it are not run and there are no rows. */
+enum { QUERY_TRIP_MAX = 4 };
+int query_run_all(struct store *store, struct query *queries, size_t count, struct rows *rows,
+                  struct error *err);
+
 /* As query_run, and commit the transaction in the same round trip: the last act of the work that
  * store_transact runs, which then commits nothing more. Not for work that may be a part of
  * another. A connection lost meanwhile leaves store_transact's doubt. */

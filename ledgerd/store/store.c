@@ -125,7 +125,7 @@ static int put_on_patience(struct store *store, struct error *err)
 
 static int put_on_plans(struct store *store, struct error *err)
 {
-    if (!store->prefers_indexes) {
+    if (!store->is_repetitive) {
         return 0;
     }
     return query_execute(store,
@@ -232,9 +232,9 @@ void store_set_patience(struct store *store, int64_t patience_us)
     }
 }
 
-int store_prefer_indexes(struct store *store, struct error *err)
+int store_set_repetitive(struct store *store, struct error *err)
 {
-    store->prefers_indexes = true;
+    store->is_repetitive = true;
     return put_on_plans(store, err);
 }
 
@@ -328,9 +328,10 @@ static int begin(struct store *store, enum store_lock lock, struct error *err)
 {
     const char *sql = store->role == STORE_REPORT
                           ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-                          : "BEGIN ISOLATION LEVEL READ COMMITTED";
+                          : STORE_BEGIN_WRITING;
 
-    if (query_execute(store, sql, err) != 0) {
+    store->begin_unsent = store->is_repetitive && store->role != STORE_REPORT;
+    if (!store->begin_unsent && query_execute(store, sql, err) != 0) {
         return -1;
     }
     store->in_transaction = true;
@@ -345,7 +346,7 @@ static void roll_back(struct store *store)
 {
     if (PQtransactionStatus(store->connection) == PQTRANS_ACTIVE) {
         drop_connection(store);
-    } else if (store_is_connected(store)) {
+    } else if (store_is_connected(store) && !store->begin_unsent) {
         PQclear(patience_execute(store, "ROLLBACK"));
     }
 }
@@ -362,7 +363,7 @@ int store_doubt(struct store *store, struct error *err)
 
 static int commit(struct store *store, struct error *err)
 {
-    if (store->has_sent_commit || query_execute(store, "COMMIT", err) == 0) {
+    if (store->has_sent_commit || store->begin_unsent || query_execute(store, "COMMIT", err) == 0) {
         return 0;
     }
     return store_doubt(store, err);
@@ -396,6 +397,7 @@ static enum outcome run_once(struct store *store, enum store_lock lock, store_wo
     store->in_transaction = false;
     store->has_lock = false;
     store->has_sent_commit = false;
+    store->begin_unsent = false;
     return outcome;
 }
 

@@ -45,10 +45,10 @@ void store_set_patience(struct store *store, int64_t patience_us);
 enum { STORE_ALARM_US = 2 * 1000 * 1000 };
 void store_set_alarm(struct store *store, const atomic_bool *alarm);
 
-/* Plan this store's statements once, by indexes in nested loops, whatever the tables' statistics
- * say: for one that runs the same small statements over and over while its tables grow from
- * nothing. */
-int store_prefer_indexes(struct store *store, struct error *err);
+/* For a store that runs the same small transactions over and over while its tables grow from
+ * nothing: plan statements once, by indexes in nested loops, whatever the tables' statistics say,
+ * and send BEGIN with a transaction's first statement. */
+int store_set_repetitive(struct store *store, struct error *err);
 
 /* Put a store on another role, between transactions. On error it has no connection. */
 int store_take_role(struct store *store, enum store_role role, struct error *err);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledgerd/store/hold_rows.h"
 #include "ledgerd/store/query.h"
 
 #define HOLD_COLUMNS                                                                     \
@@ -58,7 +59,7 @@ static size_t texts_bytes(const struct rows *rows, const int *columns, size_t co
     return bytes;
 }
 
-static int keep_holds(const struct rows *rows, struct hold_rows *out, struct error *err)
+int hold_rows_keep(const struct rows *rows, struct hold_rows *out, struct error *err)
 {
     static const int texts[] = {1, 4, 5, 6, 7, 14, 18};
     size_t count = rows_count(rows);
@@ -107,9 +108,17 @@ static int run_holds(struct store *store, struct query *query, struct hold_rows 
     if (query_run(store, query, &rows, NULL, err) != 0) {
         return -1;
     }
-    result = keep_holds(&rows, out, err);
+    result = hold_rows_keep(&rows, out, err);
     rows_release(&rows);
     return result;
+}
+
+void hold_rows_query(struct query *query, const int64_t *numbers, size_t number_count,
+                     const unsigned char (*keys)[STORE_HASH_BYTES], size_t key_count)
+{
+    query_init_named(query, "find_holds", FIND_SQL);
+    query_i64_array(query, numbers, number_count);
+    query_uuid_array(query, keys, key_count);
 }
 
 int store_find_holds(struct store *store, const int64_t *numbers, size_t number_count,
@@ -118,9 +127,7 @@ int store_find_holds(struct store *store, const int64_t *numbers, size_t number_
 {
     struct query query;
 
-    query_init_named(&query, "find_holds", FIND_SQL);
-    query_i64_array(&query, numbers, number_count);
-    query_uuid_array(&query, keys, key_count);
+    hold_rows_query(&query, numbers, number_count, keys, key_count);
     return run_holds(store, &query, rows, err);
 }
 

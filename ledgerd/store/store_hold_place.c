@@ -4,20 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledgerd/store/hold_rows.h"
 #include "ledgerd/store/query.h"
 
 static const char LOCK_SQL[] =
     "SELECT project_id, posted_micro, held_micro, accrued_micro, version "
     "FROM ledger.project_position WHERE project_id = ANY ($1) ORDER BY project_id FOR UPDATE";
 
+/* One row at least, for the version. */
 static const char LOOK_SQL[] =
-    "SELECT 0, NULL::text COLLATE \"C\", NULL::text COLLATE \"C\", NULL::timestamptz, version "
-    "FROM ledger.catalog_version UNION ALL "
-    "SELECT 1, project_id, '', nullif(since, '-infinity'), points_micro "
-    "FROM ledger.project_draw WHERE project_id = ANY ($1) UNION ALL "
-    "SELECT 2, project_id, user_name, NULL, sum(held_micro)::bigint FROM ledger.hold "
-    "WHERE state = 'open' AND expires_at <= $2 AND project_id = ANY ($3) GROUP BY 2, 3 "
-    "ORDER BY 1, 2, 4 NULLS FIRST";
+    "SELECT project_id, user_name, NULL::timestamptz, micro, version "
+    "FROM ledger.catalog_version LEFT JOIN (SELECT project_id, user_name, "
+    "sum(held_micro)::bigint AS micro FROM ledger.hold "
+    "WHERE state = 'open' AND expires_at <= $1 AND project_id = ANY ($2) GROUP BY 1, 2) l ON true";
+
+static const char DRAW_SQL[] =
+    "SELECT project_id, ''::text, nullif(since, '-infinity'), points_micro "
+    "FROM ledger.project_draw WHERE project_id = ANY ($1) ORDER BY project_id COLLATE \"C\", since";
 
 /* Keys are inserted in their order, so that two groups with the same keys wait for each other only
  * one way round. */
@@ -71,96 +74,121 @@ static size_t find_project(const char *const *projects, size_t count, const char
     return low;
 }
 
-int store_hold_lock(struct store *store, const char *const *projects, size_t count,
-                    struct locked_position *positions, struct error *err)
+static void keep_positions(const struct rows *rows, const struct hold_opening *opening,
+                           struct locked_position *positions)
 {
-    struct query query;
-    struct rows rows;
-
-    query_init_named(&query, "hold_lock", LOCK_SQL);
-    query_text_array(&query, projects, count);
-    if (query_run(store, &query, &rows, NULL, err) != 0) {
-        return -1;
-    }
-    memset(positions, 0, count * sizeof *positions);
-    for (size_t row = 0; row < rows_count(&rows); row++) {
-        size_t i = find_project(projects, count, rows_text(&rows, row, 0));
+    memset(positions, 0, opening->count * sizeof *positions);
+    for (size_t row = 0; row < rows_count(rows); row++) {
+        size_t i = find_project(opening->projects, opening->count, rows_text(rows, row, 0));
 
         positions[i] = (struct locked_position){.is_known = true,
-                                                .posted = rows_points(&rows, row, 1),
-                                                .held = rows_points(&rows, row, 2),
-                                                .accrued = rows_points(&rows, row, 3),
-                                                .version = rows_i64(&rows, row, 4)};
+                                                .posted = rows_points(rows, row, 1),
+                                                .held = rows_points(rows, row, 2),
+                                                .accrued = rows_points(rows, row, 3),
+                                                .version = rows_i64(rows, row, 4)};
     }
-    rows_release(&rows);
-    return 0;
 }
 
-static int keep_look(const struct rows *rows, struct hold_look *look, struct error *err)
+/* Rows of project, user, since and points; those without a project are left out. */
+static int keep_look_rows(const struct rows *rows, struct look_rows *out, struct error *err)
 {
     size_t count = rows_count(rows);
     size_t bytes = 1;
 
     for (size_t i = 0; i < count; i++) {
-        bytes += rows_length(rows, i, 1) + rows_length(rows, i, 2) + 2;
+        bytes += rows_length(rows, i, 0) + rows_length(rows, i, 1) + 2;
     }
-    look->draws = calloc(count + 1, sizeof *look->draws);
-    look->texts = malloc(bytes);
-    if (look->draws == NULL || look->texts == NULL) {
+    *out = (struct look_rows){.rows = calloc(count + 1, sizeof *out->rows), .texts = malloc(bytes)};
+    if (out->rows == NULL || out->texts == NULL) {
+        store_look_rows_release(out);
         return error_set(err, ERROR_INTERNAL, "out of memory");
     }
-    char *end = look->texts;
-    for (size_t i = 1; i < count; i++) { /* behind the version */
-        struct look_row *row = &look->draws[i - 1];
+    char *end = out->texts;
+    for (size_t i = 0; i < count; i++) {
+        struct look_row *row = &out->rows[out->count];
 
-        row->project = end;
-        end = stpcpy(end, rows_text(rows, i, 1)) + 1;
-        row->user = end;
-        end = stpcpy(end, rows_text(rows, i, 2)) + 1;
-        row->since = rows_instant(rows, i, 3);
-        row->points = rows_points(rows, i, 4);
-        if (rows_i64(rows, i, 0) == 1) {
-            look->draw_count++;
-        } else {
-            look->lapsed_count++;
+        if (rows_is_null(rows, i, 0)) {
+            continue;
         }
+        row->project = end;
+        end = stpcpy(end, rows_text(rows, i, 0)) + 1;
+        row->user = end;
+        end = stpcpy(end, rows_text(rows, i, 1)) + 1;
+        row->since = rows_instant(rows, i, 2);
+        row->points = rows_points(rows, i, 3);
+        out->count++;
     }
-    look->lapsed = look->draws + look->draw_count;
-    look->catalog_version = rows_i64(rows, 0, 4);
     return 0;
 }
 
-int store_hold_look(struct store *store, const char *const *undrawn, size_t undrawn_count,
-                    const char *const *projects, size_t count, struct instant now,
-                    struct hold_look *look, struct error *err)
+void store_look_rows_release(struct look_rows *rows)
 {
-    struct hold_look read = {0};
-    struct query query;
-    struct rows rows;
-    int result;
-
-    query_init_named(&query, "hold_look", LOOK_SQL);
-    query_text_array(&query, undrawn, undrawn_count);
-    query_instant(&query, now);
-    query_text_array(&query, projects, count);
-    if (query_run(store, &query, &rows, NULL, err) != 0) {
-        return -1;
-    }
-    result = keep_look(&rows, &read, err);
-    rows_release(&rows);
-    if (result != 0) {
-        store_hold_look_release(&read);
-        return -1;
-    }
-    *look = read;
-    return 0;
+    free(rows->rows);
+    free(rows->texts);
+    *rows = (struct look_rows){0};
 }
 
 void store_hold_look_release(struct hold_look *look)
 {
-    free(look->draws);
-    free(look->texts);
+    store_hold_rows_release(&look->known);
+    store_look_rows_release(&look->lapsed);
     *look = (struct hold_look){0};
+}
+
+enum { OPEN_LOCK, OPEN_FIND, OPEN_LOOK, OPEN_COUNT };
+
+static int keep_opening(const struct rows *rows, const struct hold_opening *opening,
+                        struct locked_position *positions, struct hold_look *look,
+                        struct error *err)
+{
+    struct hold_look kept = {.catalog_version = rows_i64(&rows[OPEN_LOOK], 0, 4)};
+
+    if (hold_rows_keep(&rows[OPEN_FIND], &kept.known, err) != 0 ||
+        keep_look_rows(&rows[OPEN_LOOK], &kept.lapsed, err) != 0) {
+        store_hold_look_release(&kept);
+        return -1;
+    }
+    keep_positions(&rows[OPEN_LOCK], opening, positions);
+    *look = kept;
+    return 0;
+}
+
+int store_hold_open(struct store *store, const struct hold_opening *opening,
+                    struct locked_position *positions, struct hold_look *look, struct error *err)
+{
+    struct query queries[OPEN_COUNT];
+    struct rows rows[OPEN_COUNT];
+
+    query_init_named(&queries[OPEN_LOCK], "hold_lock", LOCK_SQL);
+    query_text_array(&queries[OPEN_LOCK], opening->projects, opening->count);
+    hold_rows_query(&queries[OPEN_FIND], NULL, 0, opening->keys, opening->key_count);
+    query_init_named(&queries[OPEN_LOOK], "hold_look", LOOK_SQL);
+    query_instant(&queries[OPEN_LOOK], opening->now);
+    query_text_array(&queries[OPEN_LOOK], opening->projects, opening->count);
+    if (query_run_all(store, queries, OPEN_COUNT, rows, err) != 0) {
+        return -1;
+    }
+    int result = keep_opening(rows, opening, positions, look, err);
+    for (int i = 0; i < OPEN_COUNT; i++) {
+        rows_release(&rows[i]);
+    }
+    return result;
+}
+
+int store_hold_draws(struct store *store, const char *const *projects, size_t count,
+                     struct look_rows *draws, struct error *err)
+{
+    struct query query;
+    struct rows rows;
+
+    query_init_named(&query, "hold_draws", DRAW_SQL);
+    query_text_array(&query, projects, count);
+    if (query_run(store, &query, &rows, NULL, err) != 0) {
+        return -1;
+    }
+    int result = keep_look_rows(&rows, draws, err);
+    rows_release(&rows);
+    return result;
 }
 
 /* Arrays of a group's columns, allocated together. */
@@ -195,9 +223,9 @@ static void bind_holds(struct query *query, const struct hold_group *group, stru
         memcpy(columns->hashes[1][i], hold->request, STORE_HASH_BYTES);
     }
     query_i64_array(query, columns->longs[0], count);
-    query_uuid_array(query, (const unsigned char (*)[STORE_HASH_BYTES])columns->hashes[0], count);
+    query_uuid_array(query, (const unsigned char(*)[STORE_HASH_BYTES])columns->hashes[0], count);
     query_text_array(query, columns->texts[0], count);
-    query_uuid_array(query, (const unsigned char (*)[STORE_HASH_BYTES])columns->hashes[1], count);
+    query_uuid_array(query, (const unsigned char(*)[STORE_HASH_BYTES])columns->hashes[1], count);
     for (int t = 1; t < 6; t++) {
         query_text_array(query, columns->texts[t], count);
     }

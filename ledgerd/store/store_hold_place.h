@@ -1,8 +1,8 @@
 /* store_hold_place - the statements of a group of holds, in the order in which they are run.
  *
  * All in one transaction: lock the positions, look at what belongs to them, write. The lock comes
- * first and the look is a statement of its own, so that it sees all that was committed before the
- * lock was had.
+ * first and each look is a statement of its own behind it, so that it sees all that was committed
+ * before the lock was had.
  */
 #ifndef LEDGERD_STORE_STORE_HOLD_PLACE_H
 #define LEDGERD_STORE_STORE_HOLD_PLACE_H
@@ -33,11 +33,6 @@ struct locked_position {
     int64_t version;
 };
 
-/* Lock the positions of these projects (ascending, all different) to the transaction's end, in
- * their order: positions[count]. */
-int store_hold_lock(struct store *store, const char *const *projects, size_t count,
-                    struct locked_position *positions, struct error *err);
-
 struct look_row {
     const char *project;
     const char *user;     /* of lapsed holds */
@@ -45,21 +40,36 @@ struct look_row {
     struct points points;
 };
 
-struct hold_look {
-    int64_t catalog_version;
-    size_t draw_count;
-    struct look_row *draws; /* by project and since */
-    size_t lapsed_count;
-    struct look_row *lapsed; /* sums by project and user of what is held past its deadline */
+struct look_rows {
+    size_t count;
+    struct look_row *rows;
     char *texts;
 };
+void store_look_rows_release(struct look_rows *rows);
 
-/* Read the catalog's version, the draws of the projects `undrawn`, and what of the projects' held
- * points has lapsed at `now`. */
-int store_hold_look(struct store *store, const char *const *undrawn, size_t undrawn_count,
-                    const char *const *projects, size_t count, struct instant now,
-                    struct hold_look *look, struct error *err);
+struct hold_opening { /* borrowed */
+    size_t count;
+    const char *const *projects; /* ascending as bytes, all different */
+    size_t key_count;
+    const unsigned char (*keys)[STORE_HASH_BYTES];
+    struct instant now;
+};
+
+struct hold_look {
+    int64_t catalog_version;
+    struct hold_rows known;  /* the holds with these keys */
+    struct look_rows lapsed; /* sums by project and user of what is held past its deadline at now */
+};
+
+/* In one trip to the server: lock the positions of the projects to the transaction's end, in their
+ * order (positions[count]), and then look at what belongs to them. */
+int store_hold_open(struct store *store, const struct hold_opening *opening,
+                    struct locked_position *positions, struct hold_look *look, struct error *err);
 void store_hold_look_release(struct hold_look *look);
+
+/* The draws of these projects, by project and since. Owned by the caller. */
+int store_hold_draws(struct store *store, const char *const *projects, size_t count,
+                     struct look_rows *draws, struct error *err);
 
 struct new_hold { /* texts are borrowed, "" where there is none */
     int64_t number;

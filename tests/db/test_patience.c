@@ -367,6 +367,59 @@ static void a_commit_needs_a_transaction(void **state)
     assert_int_equal(select_one(store, "SELECT 7"), 7);
 }
 
+/* Insert two sources in one trip and count the transaction's own; `context` is the second's name.
+ */
+static int insert_two(struct store *store, void *context, struct error *err)
+{
+    struct query queries[3];
+    struct rows rows[3];
+
+    query_init_named(&queries[0], "insert", "INSERT INTO ledger.source (name) VALUES ($1)");
+    query_text(&queries[0], "first");
+    query_init_named(&queries[1], "insert", "INSERT INTO ledger.source (name) VALUES ($1)");
+    query_text(&queries[1], context);
+    query_init(&queries[2], "SELECT count(*) FROM ledger.source");
+    if (query_run_all(store, queries, 3, rows, err) != 0) {
+        return -1;
+    }
+    assert_int_equal(rows_i64(&rows[2], 0, 0), 2);
+    for (int i = 0; i < 3; i++) {
+        rows_release(&rows[i]);
+    }
+    return 0;
+}
+
+static int leave_undone(struct store *store, void *context, struct error *err)
+{
+    (void)store, (void)context;
+    return error_set(err, ERROR_REFUSED, "no statement was run");
+}
+
+static void several_statements_in_one_trip_are_of_one_transaction(void **state)
+{
+    struct bench *bench = *state;
+    static const char count[] = "SELECT count(*) FROM ledger.source";
+    char first[] = "first", second[] = "second";
+
+    for (int repetitive = 0; repetitive < 2; repetitive++) {
+        struct error err = {0};
+        struct store *store = store_open(bench->book.conninfo, STORE_DAEMON, &err);
+
+        assert_non_null(store);
+        assert_int_equal(repetitive ? store_set_repetitive(store, &err) : 0, 0);
+        assert_int_equal(store_transact(store, STORE_UNLOCKED, insert_two, first, &err), -1);
+        assert_string_equal(store_sqlstate(store), "23505");
+        assert_true(store_is_connected(store));
+        assert_int_equal(testdb_int(bench->book.conninfo, count), 0);
+        assert_int_equal(store_transact(store, STORE_UNLOCKED, leave_undone, NULL, &err), -1);
+        assert_int_equal(store_transact(store, STORE_UNLOCKED, insert_two, second, &err), 0);
+        assert_int_equal(testdb_int(bench->book.conninfo, count), 2);
+        testdb_int(bench->book.conninfo, "WITH gone AS (DELETE FROM ledger.source RETURNING 1) "
+                                         "SELECT count(*) FROM gone");
+        store_close(store);
+    }
+}
+
 #define BENCH_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -384,6 +437,7 @@ int main(void)
         BENCH_TEST(a_named_statement_is_parsed_once_a_connection),
         BENCH_TEST(a_commit_in_the_same_trip_is_one),
         BENCH_TEST(a_commit_needs_a_transaction),
+        BENCH_TEST(several_statements_in_one_trip_are_of_one_transaction),
     };
 
     return cmocka_run_group_tests_name("patience", tests, NULL, NULL);
