@@ -6,7 +6,11 @@
 
 #include "ledgerd/flow/limit.h"
 
-enum { ANSWER_JSON_BYTES = 1000 }; /* of a usual decision: one growth of the buffer */
+enum {
+    ANSWER_JSON_BYTES = 1000,  /* of a usual decision: one growth of the buffer */
+    ANSWER_DETAIL_BYTES = 200, /* of a usual sentence, likewise */
+    ANSWER_KEY_BYTES = 24,     /* the longest key of an amount, with what stands around it */
+};
 
 static int share_cap_left(const struct answer_question *question, struct points *left,
                           struct error *err)
@@ -175,35 +179,33 @@ void answer_write_detail(const struct answer_question *question, const struct an
 }
 
 /* Printing by format would be half the cost of a check. */
-static void add_key(struct strbuf *out, const char *key)
-{
-    strbuf_add_string(out, ",\"");
-    strbuf_add_string(out, key);
-    strbuf_add_string(out, "\":");
-}
+#define ADD_TEXT(out, key, value) add_text(out, ",\"" key "\":", sizeof(key) + 3, value)
+#define ADD_POINTS(out, key, value) add_points(out, ",\"" key "\":\"", sizeof(key) + 4, value)
 
-static void add_text(struct strbuf *out, const char *key, const char *value)
+static void add_text(struct strbuf *out, const char *key, size_t key_length, const char *value)
 {
-    add_key(out, key);
+    strbuf_add(out, key, key_length);
     strbuf_add_json_string(out, value);
 }
 
-static void add_points(struct strbuf *out, const char *key, struct points value)
+static void add_points(struct strbuf *out, const char *key, size_t key_length, struct points value)
 {
-    char text[POINTS_TEXT_BYTES];
-    add_key(out, key);
-    strbuf_add_char(out, '"');
-    strbuf_add_string(out, points_format(value, text));
-    strbuf_add_char(out, '"');
+    char text[ANSWER_KEY_BYTES + POINTS_TEXT_BYTES];
+    size_t length = key_length;
+
+    memcpy(text, key, key_length);
+    length += strlen(points_format(value, text + length));
+    text[length++] = '"';
+    strbuf_add(out, text, length);
 }
 
 static void add_bound(struct strbuf *out, const struct decide_bound *bound)
 {
-    add_text(out, "period", limit_period_text(bound->period));
-    add_points(out, "points", bound->points);
-    add_points(out, "charged", bound->charged);
-    add_points(out, "accrued", bound->accrued);
-    add_points(out, "held", bound->held);
+    ADD_TEXT(out, "period", limit_period_text(bound->period));
+    ADD_POINTS(out, "points", bound->points);
+    ADD_POINTS(out, "charged", bound->charged);
+    ADD_POINTS(out, "accrued", bound->accrued);
+    ADD_POINTS(out, "held", bound->held);
 }
 
 static void add_violated(struct strbuf *out, const struct decide_answer *decision)
@@ -213,8 +215,8 @@ static void add_violated(struct strbuf *out, const struct decide_answer *decisio
         const struct decide_violation *violation = &decision->violated[i];
         strbuf_printf(out, "%s{\"limit\":\"%s\"", i > 0 ? "," : "",
                       decide_limit_text(violation->limit));
-        add_text(out, "name", violation->name);
-        add_points(out, "available", violation->available);
+        ADD_TEXT(out, "name", violation->name);
+        ADD_POINTS(out, "available", violation->available);
         if (violation->bound != NULL) {
             add_bound(out, violation->bound);
         }
@@ -227,8 +229,10 @@ static void add_detail(struct strbuf *out, const struct answer_question *questio
                        const struct answer *answer)
 {
     struct strbuf detail = STRBUF_INIT;
+
+    strbuf_reserve(&detail, ANSWER_DETAIL_BYTES);
     answer_write_detail(question, answer, &detail);
-    add_text(out, "detail", detail.failed ? NULL : detail.data);
+    ADD_TEXT(out, "detail", detail.failed ? NULL : detail.data);
     strbuf_release(&detail);
 }
 
@@ -241,22 +245,22 @@ void answer_write_json(const struct answer_question *question, const struct answ
 
     strbuf_reserve(out, ANSWER_JSON_BYTES);
     strbuf_add_string(out, answer->decision.allowed ? "{\"allowed\":true" : "{\"allowed\":false");
-    add_text(out, "reason", decide_reason_text(answer->decision.reason));
+    ADD_TEXT(out, "reason", decide_reason_text(answer->decision.reason));
     add_detail(out, question, answer);
-    add_text(out, "project", question->project_name);
-    add_text(out, "share", answer->question.share);
-    add_text(out, "user", question->user[0] != '\0' ? question->user : NULL);
-    add_points(out, "requested", answer->question.requested);
-    add_points(out, "available", answer->available);
-    add_points(out, "posted", answer->position.posted);
-    add_points(out, "held", answer->position.held);
-    add_points(out, "accrued", answer->position.accrued);
-    add_points(out, "overdraft", answer->position.overdraft);
+    ADD_TEXT(out, "project", question->project_name);
+    ADD_TEXT(out, "share", answer->question.share);
+    ADD_TEXT(out, "user", question->user[0] != '\0' ? question->user : NULL);
+    ADD_POINTS(out, "requested", answer->question.requested);
+    ADD_POINTS(out, "available", answer->available);
+    ADD_POINTS(out, "posted", answer->position.posted);
+    ADD_POINTS(out, "held", answer->position.held);
+    ADD_POINTS(out, "accrued", answer->position.accrued);
+    ADD_POINTS(out, "overdraft", answer->position.overdraft);
     add_violated(out, &answer->decision);
     strbuf_add_string(out, ",\"suggest\":null");
-    add_text(out, "as_of", zone_format(&question->catalog->zone, question->as_of, as_of));
-    add_text(out, "policy", policy != NULL ? policy->name : NULL);
-    add_text(out, "rate_card", card != NULL ? card->name : NULL);
-    add_text(out, "decision_id", decision_id);
+    ADD_TEXT(out, "as_of", zone_format(&question->catalog->zone, question->as_of, as_of));
+    ADD_TEXT(out, "policy", policy != NULL ? policy->name : NULL);
+    ADD_TEXT(out, "rate_card", card != NULL ? card->name : NULL);
+    ADD_TEXT(out, "decision_id", decision_id);
     strbuf_add_char(out, '}');
 }

@@ -51,11 +51,34 @@ void decisions_destroy(struct decisions *decisions)
     free(decisions);
 }
 
+static unsigned hex_digits(uint64_t value)
+{
+    unsigned digits = 1;
+
+    for (; value > 0xf; value >>= 4) {
+        digits++;
+    }
+    return digits;
+}
+
+/* Printing by format would cost more than the lookup of the project. */
+static char *add_hex(char *out, uint64_t value, unsigned digits)
+{
+    for (unsigned i = digits; i-- > 0; value >>= 4) {
+        out[i] = "0123456789abcdef"[value & 0xf];
+    }
+    return out + digits;
+}
+
 void decisions_next_id(struct decisions *decisions, char *id)
 {
     uint64_t number = atomic_fetch_add(&decisions->last, 1) + 1;
+    char *end;
 
-    snprintf(id, DECISION_ID_BYTES, "d_%016" PRIx64 "%" PRIx64, decisions->process, number);
+    memcpy(id, "d_", 2);
+    end = add_hex(id + 2, decisions->process, 16);
+    end = add_hex(end, number, hex_digits(number));
+    *end = '\0';
 }
 
 /* The number in an id of this process, or 0. */
