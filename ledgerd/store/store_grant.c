@@ -189,8 +189,8 @@ int store_read_pool(struct store *store, const char *share, int fiscal_year, str
     return 0;
 }
 
-/* A segment without a row has no charges, and nothing was charged after the last record's end, nor
- * given back after the last refund: both spare the scan. */
+/* A segment without a row has no charges, and nothing was charged after the last record's end or
+ * the project's last settlement, nor given back after the last refund: that spares the scan. */
 static int must_split(struct store *store, const char *project, struct instant from,
                       struct instant edge, bool *must, struct error *err)
 {
@@ -201,7 +201,10 @@ static int must_split(struct store *store, const char *project, struct instant f
                        "AND since = coalesce($2, '-infinity')) "
                        "AND (EXISTS (SELECT FROM ledger.source WHERE last_record_at >= $3) "
                        "OR EXISTS (SELECT FROM ledger.refund WHERE project_id = $1 "
-                       "AND last_at >= $3))");
+                       "AND last_at >= $3) "
+                       "OR EXISTS (SELECT FROM ledger.hold_event e JOIN ledger.hold h "
+                       "USING (hold_no) WHERE h.project_id = $1 AND e.kind = 'settle' "
+                       "AND e.at >= $3))");
     query_text(&query, project);
     query_instant(&query, from);
     query_instant(&query, edge);

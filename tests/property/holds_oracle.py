@@ -173,7 +173,6 @@ class Holds:
         record.slices = [Slice(hold.project, hold.user, "hold", "hold", self.calendar.month(self.now), self.now,
                                micro, self.sink("hold", "hold", hold.project))]
         self.charge(record.slices[0], micro)
-        self.latest = max(self.latest, self.now)
         self.expire(hold.project)
 
     # --- records that name holds ------------------------------------------------------------------

@@ -69,6 +69,11 @@ KEPT = {
         on(2, "01:00", "settle", key="k", points="3", part="one"),
         on(2, "01:10", "settle", key="k", points="3", part="one"),
         on(2, "02:00", "settle", key="k", points="4")],
+    "a grant that begins between a record and a settlement": [
+        on(2, "00:00", "hold", project="h1", points="9", ttl=864000, parts=1, key="k"),
+        on(2, "00:10", "import", records=[job("a", "2027-06-01T00:00:00+09:00", NOON)]),
+        on(3, "00:00", "settle", key="k", points="3"),
+        on(4, "00:00", "grant", project="h1", points="14", **{"from": "2027-06-02T12:00:00+09:00"})],
     "running work that covers more parts than are left": [
         on(2, "00:00", "hold", project="h1", points="10", ttl=864000, parts=2, key="k"),
         on(2, "08:00", "import", records=[job("a", NOON, "2027-06-02T08:00:00+09:00", state="running", hold="k")]),
