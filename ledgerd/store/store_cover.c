@@ -30,7 +30,7 @@ int store_read_covers(struct store *store, const struct lookup_key *keys, size_t
     query_init(&query, "SELECT k.i, a.hold_no, a.covered_micro "
                        "FROM unnest($1, $2) WITH ORDINALITY k(source_no, id, i) "
                        "JOIN ledger.accrual a ON a.source_no = k.source_no "
-                       "AND a.id = k.id COLLATE \"C\" WHERE a.hold_no IS NOT NULL");
+                       "AND a.id = k.id COLLATE \"C\" WHERE a.hold_no IS NOT NULL ORDER BY k.i");
     query_i32_array(&query, sources, count);
     query_text_array(&query, ids, count);
     if (query_run(store, &query, &rows, NULL, err) != 0) {

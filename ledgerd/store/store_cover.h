@@ -22,7 +22,8 @@ struct accrual_cover {
     struct points covered;
 };
 
-/* The covers of these accruals that there are. Allocates *covers (free()). */
+/* The covers of these accruals that there are, in the order of their keys. Allocates *covers
+ * (free()). */
 int store_read_covers(struct store *store, const struct lookup_key *keys, size_t count,
                       struct accrual_cover **covers, size_t *cover_count, struct error *err);
 int store_write_covers(struct store *store, const struct accrual_cover *covers, size_t count,

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "ledgerd/base/strbuf.h"
 #include "ledgerd/flow/hold.h"
 #include "ledgerd/flow/hold_end.h"
 #include "ledgerd/flow/ingest.h"
@@ -299,6 +300,48 @@ static void running_tasks_cover_a_part_each(void **state)
     assert_stands(held, id, "settled 0 held, 10 freed, 2/2 ended; 89 posted, 0 held, 0 accrued");
 }
 
+/* Import jobs `from` to `to`, up or down, of one hour each in one batch. */
+static void import_row(struct held_book *held, const char *hold, const char *job_state, int from,
+                       int to)
+{
+    struct ingest_options options = {
+        .format = "ledger", .source = "slurm:x", .now = book_time(NOW)};
+    struct ingest_counts counts = {0};
+    struct strbuf lines = STRBUF_INIT;
+    struct error err = {0};
+    int step = from < to ? 1 : -1;
+
+    for (int i = from; i != to + step; i += step) {
+        strbuf_printf(&lines,
+                      "{\"source\":\"slurm:x\",\"id\":\"%d\",\"project\":\"hp1\","
+                      "\"user\":\"u1\",\"class\":\"gpu\",\"hold\":\"%s\",\"state\":\"%s\","
+                      "\"outcome\":\"completed\",\"start\":\"2027-06-10T00:00:00+09:00\","
+                      "\"end\":\"2027-06-10T01:00:00+09:00\",\"meters\":{\"gpu\":\"1\"},"
+                      "\"seen\":\"2027-06-10T13:00:00+09:00\"}\n",
+                      i, hold, job_state);
+    }
+    if (ingest_bytes(held->book.store, lines.data, lines.length, &options, &counts, &err) != 0) {
+        fail_msg("%s", err.text);
+    }
+    assert_int_equal(counts.booked, abs(to - from) + 1);
+    strbuf_release(&lines);
+}
+
+/* Whatever order the database finds their accruals in. */
+static void tasks_end_in_any_order(void **state)
+{
+    struct held_book *held = *state;
+    char id[HOLD_ID_BYTES];
+
+    make(held, "k1", "80", 40, id);
+    import_row(held, id, "running", 1, 40);
+    assert_stands(held, id, "open 40 held, 0 freed, 0/40 ended; 100 posted, 40 held, 40 accrued");
+    import_row(held, id, "final", 20, 1);
+    assert_stands(held, id, "open 20 held, 40 freed, 20/40 ended; 80 posted, 20 held, 20 accrued");
+    import_row(held, id, "final", 40, 21);
+    assert_stands(held, id, "settled 0 held, 80 freed, 40/40 ended; 60 posted, 0 held, 0 accrued");
+}
+
 static void another_projects_hold_is_left_alone(void **state)
 {
     struct held_book *held = *state;
@@ -530,6 +573,7 @@ int main(void)
         HOLD_TEST(a_lease_shrinks_by_what_is_charged),
         HOLD_TEST(running_work_takes_the_place_of_its_hold),
         HOLD_TEST(running_tasks_cover_a_part_each),
+        HOLD_TEST(tasks_end_in_any_order),
         HOLD_TEST(another_projects_hold_is_left_alone),
         HOLD_TEST(past_its_deadline_a_record_only_books),
         HOLD_TEST(limits_follow),
