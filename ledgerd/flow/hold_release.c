@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledgerd/base/clock.h"
 #include "ledgerd/flow/document.h"
 #include "ledgerd/flow/hold_end.h"
 #include "ledgerd/flow/hold_info.h"
@@ -16,14 +17,17 @@ struct act {
     const char *name;
     int64_t ttl_us; /* of an extension */
     struct instant now;
+    int64_t begun_us;         /* by the monotonic clock, when it was `now` */
+    struct instant locked_at; /* `now`, and how long it took to get the lock */
     struct hold_end_result *result;
     int (*apply)(struct act *act, struct store *store, struct locked_hold *hold, struct error *err);
 };
 
 /* --- how an act goes -------------------------------------------------------------------------- */
 
-/* The hold's project never changes, so it may be read before anything is locked. */
-static int lock_hold(const struct act *act, struct store *store, struct locked_holds *holds,
+/* The hold's project never changes, so it may be read before anything is locked. While the lock was
+ * waited for, the deadline may have passed, and somebody else may have been given the points. */
+static int lock_hold(struct act *act, struct store *store, struct locked_holds *holds,
                      struct error *err)
 {
     struct hold_rows rows;
@@ -34,6 +38,7 @@ static int lock_hold(const struct act *act, struct store *store, struct locked_h
     }
     if (store_lock_positions(store, NULL, 0, &rows.rows[0].project, 1, err) == 0) {
         result = store_lock_holds(store, true, &rows.rows[0].number, 1, NULL, 0, holds, err);
+        act->locked_at.us = act->now.us + clock_monotonic_us() - act->begun_us;
     }
     store_hold_rows_release(&rows);
     return result;
@@ -120,7 +125,7 @@ static int apply_release(struct act *act, struct store *store, struct locked_hol
     if (strcmp(hold->state, "settled") == 0) {
         return resolved(hold, "is settled already", err);
     }
-    if (was_open && instant_compare(act->now, hold->expires_at) < 0) {
+    if (was_open && instant_compare(act->locked_at, hold->expires_at) < 0) {
         act->result->freed = hold->held;
     }
     snprintf(text, sizeof text, "{\"freed\":\"%s\"}", points_format(act->result->freed, points));
@@ -141,7 +146,11 @@ static int apply_release(struct act *act, struct store *store, struct locked_hol
 int hold_release(struct store *store, const char *name, struct instant now,
                  struct hold_end_result *result, struct error *err)
 {
-    struct act act = {.name = name, .now = now, .result = result, .apply = apply_release};
+    struct act act = {.name = name,
+                      .now = now,
+                      .begun_us = clock_monotonic_us(),
+                      .result = result,
+                      .apply = apply_release};
 
     return store_transact(store, STORE_UNLOCKED, run_act, &act, err);
 }
@@ -162,7 +171,7 @@ static int apply_extend(struct act *act, struct store *store, struct locked_hold
     if (strcmp(hold->state, "open") != 0) {
         return resolved(hold, "has ended already", err);
     }
-    if (instant_compare(hold->expires_at, act->now) <= 0) {
+    if (instant_compare(hold->expires_at, act->locked_at) <= 0) {
         return resolved(hold, "is past its deadline", err);
     }
     event.n = ++hold->events;
@@ -173,8 +182,12 @@ static int apply_extend(struct act *act, struct store *store, struct locked_hold
 int hold_extend(struct store *store, const char *name, int64_t ttl_us, struct instant now,
                 struct hold_end_result *result, struct error *err)
 {
-    struct act act = {
-        .name = name, .ttl_us = ttl_us, .now = now, .result = result, .apply = apply_extend};
+    struct act act = {.name = name,
+                      .ttl_us = ttl_us,
+                      .now = now,
+                      .begun_us = clock_monotonic_us(),
+                      .result = result,
+                      .apply = apply_extend};
 
     if (ttl_us <= 0 || ttl_us > HOLD_TTL_MAX_US) {
         return error_set(err, ERROR_ARGUMENT,

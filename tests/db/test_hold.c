@@ -1,5 +1,6 @@
 /* Holds: nobody spends a point twice, whoever asks and however often; what has lapsed is free. */
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "ledgerd/base/clock.h"
 #include "ledgerd/flow/balance_read.h"
 #include "ledgerd/flow/hold.h"
 #include "ledgerd/flow/hold_end.h"
@@ -16,6 +18,7 @@
 #include "ledgerd/flow/project.h"
 #include "ledgerd/flow/share_totals.h"
 #include "ledgerd/store/store_hold.h"
+#include "ledgerd/store/store_hold_end.h"
 #include "tests/lib/book.h"
 #include "tests/lib/testdb.h"
 
@@ -732,6 +735,70 @@ static void an_extension_moves_the_deadline_of_an_open_hold_alone(void **state)
     assert_int_equal(err.code, ERROR_ARGUMENT);
 }
 
+struct extension { /* of hold "k", asked for in a thread */
+    const char *conninfo;
+    struct instant now;
+    struct error err;
+    int outcome;
+};
+
+static void *run_extension(void *argument)
+{
+    struct extension *extension = argument;
+    struct hold_end_result result;
+    struct store *store = store_open(extension->conninfo, STORE_DAEMON, &extension->err);
+
+    extension->outcome = store == NULL ? -1
+                                       : hold_extend(store, "key:k", MINUTE_US, extension->now,
+                                                     &result, &extension->err);
+    store_close(store);
+    return NULL;
+}
+
+struct delay { /* a transaction that keeps a position until the extension has waited past `until` */
+    struct fixture *f;
+    struct extension *extension;
+    pthread_t thread;
+};
+
+static int keep_waiting(struct store *store, void *context, struct error *err)
+{
+    struct delay *delay = context;
+    const char *conninfo = delay->f->book.conninfo;
+    const char *project = "hp1";
+    int64_t until_us;
+
+    if (store_lock_positions(store, NULL, 0, &project, 1, err) != 0) {
+        return -1;
+    }
+    pthread_create(&delay->thread, NULL, run_extension, delay->extension);
+    while (testdb_int(conninfo, "SELECT count(*) FROM pg_stat_activity WHERE datname = "
+                                "current_database() AND wait_event_type = 'Lock'") == 0) {
+        sched_yield();
+    }
+    until_us = clock_monotonic_us() + 1000;
+    while (clock_monotonic_us() < until_us) {
+        sched_yield();
+    }
+    return 0;
+}
+
+/* Who is to have the points by then is no matter of who asked first. */
+static void an_extension_that_waited_past_the_deadline_is_none(void **state)
+{
+    struct fixture *f = *state;
+    struct extension extension = {.conninfo = f->book.conninfo};
+    struct delay delay = {.f = f, .extension = &extension};
+    struct error err = {0};
+
+    place_one(f, NOW, ask("k", "hp1", "", "100"), "made");
+    extension.now.us = book_time(NOW).us + HOLD_TTL_DEFAULT_US - 1000;
+    assert_int_equal(store_transact(f->book.store, STORE_UNLOCKED, keep_waiting, &delay, &err), 0);
+    pthread_join(delay.thread, NULL);
+    assert_refused(extension.outcome, &extension.err, "hold_resolved");
+    place_one(f, "2027-06-10T12:15:00+09:00", ask("", "hp1", "", "100"), "made");
+}
+
 /* --- what a desk keeps ------------------------------------------------------------------------ */
 
 static void charge(struct fixture *f, const char *id, int hours)
@@ -802,6 +869,7 @@ int main(void)
         CASE(a_share_caps_what_its_projects_hold_together),
         CASE(a_hold_past_its_deadline_is_ignored_by_every_reader_at_once),
         CASE(an_extension_moves_the_deadline_of_an_open_hold_alone),
+        CASE(an_extension_that_waited_past_the_deadline_is_none),
         CASE(a_release_past_the_deadline_gives_nothing_twice),
         CASE(a_release_gives_all_back_once),
         CASE(open_holds_are_listed_page_by_page),
