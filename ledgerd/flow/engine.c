@@ -32,29 +32,29 @@ struct engine_watcher {
 
 struct engine {
     struct current current; /* of struct engine_view_owner */
-    struct engine_notes notes;
     int64_t max_staleness_us;
     _Atomic int64_t as_of_us;     /* the process's clock at the last good look */
     _Atomic int64_t refreshed_us; /* the monotonic clock then */
     _Atomic uint64_t refreshes;
     _Atomic uint64_t failures;
-    atomic_bool away;
 
-    /* The refresher's own. */
+    /* The refresher's own, with `failing`. */
     struct store *store;
     struct engine_view_owner *owner;
     int64_t mark;
     int64_t gauges_read_us; /* by the monotonic clock */
-    bool failing;
 
     pthread_t thread;
-    bool has_thread;
-    pthread_mutex_t mutex; /* guards what follows; held only briefly */
+    struct store_gauges gauges; /* by the mutex */
+    pthread_mutex_t mutex;      /* guards gauges, watchers, stop and wake; held only briefly */
     pthread_cond_t condition;
+    struct engine_watcher watchers[ENGINE_WATCHES_MAX];
+    struct engine_notes notes;
+    atomic_bool away;
     atomic_bool stop; /* the store's alarm as well */
     bool wake;
-    struct store_gauges gauges;
-    struct engine_watcher watchers[ENGINE_WATCHES_MAX];
+    bool failing;
+    bool has_thread;
 };
 
 /* What one look at the book brought, read in one transaction. */

@@ -19,7 +19,7 @@ int64_t engine_held_sum(int64_t a, int64_t b)
 static size_t share_index(struct engine_held *held, const char *share)
 {
     for (size_t i = 0; i < held->share_count; i++) {
-        if (strcmp(held->shares[i], share) == 0) {
+        if (held->shares[i] != NULL && strcmp(held->shares[i], share) == 0) {
             return i;
         }
     }

@@ -70,7 +70,8 @@ static int lay_changes(struct engine_view_owner *owner, const struct store_posit
 
 static int copy_shares(struct engine_view_owner *owner, const struct engine_view_parts *parts)
 {
-    size_t count = parts->shares != NULL ? parts->share_count : parts->old->view.share_count;
+    size_t known = parts->old != NULL ? parts->old->view.share_count : 0;
+    size_t count = parts->shares != NULL ? parts->share_count : known;
 
     owner->shares = calloc(count + 1, sizeof(*owner->shares));
     if (owner->shares == NULL) {

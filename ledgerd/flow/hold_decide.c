@@ -157,8 +157,7 @@ static void take_points(struct deciding *deciding, struct place *place, const ch
     }
 }
 
-static void describe(const struct asked *asked, const struct new_hold *made, struct instant now,
-                     struct hold_info *hold)
+static void describe(const struct new_hold *made, struct instant now, struct hold_info *hold)
 {
     *hold = (struct hold_info){.number = made->number,
                                .points = made->points,
@@ -170,7 +169,7 @@ static void describe(const struct asked *asked, const struct new_hold *made, str
                                .ended_at = INSTANT_NONE};
     snprintf(hold->id, sizeof hold->id, "h_%" PRId64, made->number);
     snprintf(hold->key, sizeof hold->key, "%s", made->key);
-    snprintf(hold->project, sizeof hold->project, "%s", asked->place->name);
+    snprintf(hold->project, sizeof hold->project, "%s", made->project);
     snprintf(hold->user, sizeof hold->user, "%s", made->user);
     snprintf(hold->ref_kind, sizeof hold->ref_kind, "%s", made->ref_kind);
     snprintf(hold->ref_id, sizeof hold->ref_id, "%s", made->ref_id);
@@ -198,7 +197,7 @@ static void make_hold(struct placing *placing, struct asked *asked, struct decid
         .decision = asked->outcome->decision.data,
     };
     asked->outcome->fate = HOLD_MADE;
-    describe(asked, made, placing->now, &asked->outcome->hold);
+    describe(made, placing->now, &asked->outcome->hold);
     take_points(deciding, asked->place, request->check.user, made->points);
 }
 
@@ -217,7 +216,7 @@ static int write_outcome(struct placing *placing, struct asked *asked, struct de
     }
     outcome->reason = deciding->answer.decision.reason;
     outcome->available = deciding->answer.available;
-    if (deciding->answer.decision.allowed) {
+    if (deciding->answer.decision.allowed && asked->place != NULL) {
         make_hold(placing, asked, deciding, number);
         return 0;
     }

@@ -3,6 +3,7 @@
  * A settlement is booked like any record, of source "hold" and with the hold's id, so that
  * everything that is true of charges is true of it; what it asks for is the charge.
  */
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,15 +129,11 @@ static void tell(struct settling *settling, struct points held_before, struct po
 
 static int repeat(struct settling *settling, const struct settled *settled)
 {
-    struct points before = POINTS_ZERO;
-    struct points after = POINTS_ZERO;
-    long long held_before, held_after;
+    json_t *first = json_loads(settled->result, 0, NULL);
+    struct points before = {json_integer_value(json_object_get(first, "held_before_micro"))};
+    struct points after = {json_integer_value(json_object_get(first, "held_micro"))};
 
-    if (sscanf(settled->result, "{\"held_before_micro\":%lld,\"held_micro\":%lld", &held_before,
-               &held_after) == 2) {
-        before.micro = held_before;
-        after.micro = held_after;
-    }
+    json_decref(first);
     settling->result->repeated = true;
     tell(settling, before, after, settled->charged);
     return 0;

@@ -1,4 +1,5 @@
 /* hold_sweep - note that deadlines have passed. Nobody waits for it: readers ignore such holds. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,7 +69,7 @@ static void expire(struct locked_hold *hold, struct instant now, struct hold_eve
                                  .result = ""};
     hold->freed.micro += rest;
     hold->held = POINTS_ZERO;
-    strcpy(hold->state, "expired");
+    snprintf(hold->state, sizeof hold->state, "expired");
 }
 
 static int write_expired(struct sweep *sweep, struct store *store, struct locked_holds *holds,

@@ -182,7 +182,9 @@ static int name_holds(struct poster *poster, const struct running *running, stru
                                                         : &poster->batch->items.at[booking->item];
         bool is_covered = cover < cover_count && covers[cover].key == i;
 
-        result = name_hold(poster, item, booking, is_covered ? &covers[cover] : NULL, err);
+        if (item != NULL) {
+            result = name_hold(poster, item, booking, is_covered ? &covers[cover] : NULL, err);
+        }
         cover += is_covered;
     }
     free(covers);

@@ -246,7 +246,7 @@ static int add_event(struct named_holds *holds, struct locked_hold *hold,
 
 static void end_hold(struct locked_hold *hold)
 {
-    strcpy(hold->state, "settled");
+    snprintf(hold->state, sizeof hold->state, "settled");
 }
 
 /* What the record has charged and ended before, of this hold. */

@@ -91,10 +91,14 @@ static int subtract(struct resting *resting, struct error *err)
         }
     }
     for (size_t i = 0; i < resting->count; i++) {
-        keep_positive(&resting->accruals[i]->points);
-        keep_positive(&resting->accruals[i]->list_points);
-        keep_positive(&resting->accruals[i]->month_points);
-        keep_positive(&resting->accruals[i]->year_points);
+        struct accrual *accrual = resting->accruals[i];
+
+        if (accrual != NULL) {
+            keep_positive(&accrual->points);
+            keep_positive(&accrual->list_points);
+            keep_positive(&accrual->month_points);
+            keep_positive(&accrual->year_points);
+        }
     }
     return 0;
 }
@@ -102,19 +106,23 @@ static int subtract(struct resting *resting, struct error *err)
 int poster_leave_rest(struct poster *poster, struct accrual *put, struct error *err)
 {
     size_t chains = poster->judgement.chains.count;
-    struct resting resting = {.poster = poster, .earliest = INSTANT_NEVER, .latest = INSTANT_NONE};
+    int64_t *record_nos = calloc(chains + 1, sizeof *record_nos);
+    struct accrual **accruals = calloc(chains + 1, sizeof *accruals);
+    struct resting resting = {.poster = poster,
+                              .record_nos = record_nos,
+                              .accruals = accruals,
+                              .earliest = INSTANT_NEVER,
+                              .latest = INSTANT_NONE};
     int result = -1;
 
-    resting.record_nos = calloc(chains + 1, sizeof *resting.record_nos);
-    resting.accruals = calloc(chains + 1, sizeof *resting.accruals);
-    if (resting.record_nos == NULL || resting.accruals == NULL) {
+    if (record_nos == NULL || accruals == NULL) {
         error_set(err, ERROR_INTERNAL, "out of memory");
     } else {
         find_posted(&resting, put);
         result = resting.count == 0 ? 0 : subtract(&resting, err);
     }
     lookup_charges_release(&resting.posted);
-    free(resting.record_nos);
-    free(resting.accruals);
+    free(record_nos);
+    free(accruals);
     return result;
 }

@@ -17,9 +17,9 @@ json_t *report_completeness(struct store *store, const struct catalog *catalog, 
 /* The fraction that the policy promises to the share, as a decimal string; "0" once it has left. */
 json_t *report_promise_document(const struct report_share_row *row);
 
-/* The stored document of a closed month, or of a project in it (NULL: the month's own);
- * *document is NULL while the month is open. ERROR_REFUSED with reason unknown_report if it is closed
- * and nothing of that was stored. */
+/* The stored document of a closed month, or of a project in it (NULL: the month's own); *document
+ * is NULL while the month is open. ERROR_REFUSED with reason unknown_report if it is closed and
+ * nothing of that was stored. */
 int report_stored(struct store *store, struct month month, const char *project, json_t **document,
                   struct error *err);
 

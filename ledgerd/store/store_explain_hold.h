@@ -28,6 +28,7 @@ struct explained_holds {
     struct explained_hold *holds; /* in the order of their events */
 };
 
+/* Read them; the caller releases them. */
 int store_explain_holds(struct store *store, int64_t record_no, struct explained_holds *holds,
                         struct error *err);
 void explained_holds_release(struct explained_holds *holds);

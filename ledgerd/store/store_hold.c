@@ -62,10 +62,10 @@ static size_t texts_bytes(const struct rows *rows, const int *columns, size_t co
 int hold_rows_keep(const struct rows *rows, struct hold_rows *out, struct error *err)
 {
     static const int texts[] = {1, 4, 5, 6, 7, 14, 18};
+    const size_t text_count = sizeof texts / sizeof texts[0];
     size_t count = rows_count(rows);
-    struct hold_rows kept = {
-        .rows = calloc(count + 1, sizeof *kept.rows),
-        .texts = malloc(texts_bytes(rows, texts, sizeof texts / sizeof texts[0]))};
+    struct hold_rows kept = {.rows = calloc(count + 1, sizeof *kept.rows),
+                             .texts = malloc(texts_bytes(rows, texts, text_count))};
 
     if (kept.rows == NULL || kept.texts == NULL) {
         store_hold_rows_release(&kept);
@@ -154,10 +154,10 @@ void store_hold_rows_release(struct hold_rows *rows)
 static int keep_lapsed(const struct rows *rows, struct lapsed_rows *out, struct error *err)
 {
     static const int texts[] = {0, 1};
+    const size_t text_count = sizeof texts / sizeof texts[0];
     size_t count = rows_count(rows);
-    struct lapsed_rows kept = {
-        .rows = calloc(count + 1, sizeof *kept.rows),
-        .texts = malloc(texts_bytes(rows, texts, sizeof texts / sizeof texts[0]))};
+    struct lapsed_rows kept = {.rows = calloc(count + 1, sizeof *kept.rows),
+                               .texts = malloc(texts_bytes(rows, texts, text_count))};
 
     if (kept.rows == NULL || kept.texts == NULL) {
         store_lapsed_release(&kept);
