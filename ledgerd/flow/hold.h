@@ -20,6 +20,7 @@
 #include "ledgerd/base/strbuf.h"
 #include "ledgerd/core/decide.h"
 #include "ledgerd/core/points.h"
+#include "ledgerd/core/usage.h"
 #include "ledgerd/flow/catalog.h"
 #include "ledgerd/flow/check.h"
 #include "ledgerd/store/store.h"
@@ -49,7 +50,7 @@ struct hold_info { /* how a hold stands at the reader's now */
     char id[HOLD_ID_BYTES];
     char key[HOLD_KEY_BYTES];
     char project[129];
-    char user[129]; /* cut if longer */
+    char user[USAGE_NAME_BYTES + 1];
     char ref_kind[32];
     char ref_id[129];
     struct points points;

@@ -608,6 +608,7 @@ static void a_hold_is_found_by_its_id_and_by_its_key(void **state)
 {
     struct fixture *f = *state;
     struct hold_request request = ask("job 1", "hp1", "u1", "7");
+    char user[USAGE_NAME_BYTES + 1] = "";
     struct hold_info hold;
     struct error err = {0};
 
@@ -625,6 +626,10 @@ static void a_hold_is_found_by_its_id_and_by_its_key(void **state)
     assert_int_equal(hold.held.micro, 0);
     assert_int_equal(hold.state, HOLD_EXPIRED);
     assert_int_equal(hold.ended_at.us, hold.expires_at.us);
+    memset(user, 'u', USAGE_NAME_BYTES);
+    place_one(f, NOW, ask("long", "hp1", user, "7"), "made");
+    hold = find(f, "key:long", NOW);
+    assert_string_equal(hold.user, user);
     static const char *const none[] = {"h_1",       "h_0",  "h_",  "job 1",
                                        "key:job 2", "key:", "",    "h_9999999999999999999",
                                        "h_-1",      "h_01", "h_1 "};
