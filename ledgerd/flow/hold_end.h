@@ -51,9 +51,12 @@ int hold_release(struct store *store, const char *name, struct instant now,
 int hold_extend(struct store *store, const char *name, int64_t ttl_us, struct instant now,
                 struct hold_end_result *result, struct error *err);
 
+/* The most that one settlement charges: a slip that the sums of the book have room for. */
+#define HOLD_SETTLE_MAX_MICRO (INT64_C(10) * 1000 * 1000 * 1000 * POINTS_MICRO)
+
 struct hold_settle_request { /* strings are borrowed */
     const char *name;
-    struct points points; /* to be charged; not negative */
+    struct points points; /* to be charged; 0 to HOLD_SETTLE_MAX_MICRO */
     bool is_final;        /* else a part: needs a key */
     const char *key;      /* "" if none */
     const struct conf *conf;

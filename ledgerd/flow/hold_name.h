@@ -10,6 +10,10 @@
 /* The number in an id; 0 for what is none (a key, NULL). */
 int64_t hold_number(const char *name);
 
+/* A key is clean text of 1 to HOLD_KEY_BYTES - 1 bytes that could be no hold's id: ERROR_ARGUMENT
+ * with a sentence if it is not. */
+int hold_key_check(const char *key, struct error *err);
+
 /* What a key is found by. */
 int hold_key_hash(struct ingest_hasher *hasher, const char *key,
                   unsigned char hash[INGEST_HASH_BYTES], struct error *err);

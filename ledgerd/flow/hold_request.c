@@ -3,23 +3,9 @@
 
 #include "ledgerd/core/usage.h"
 #include "ledgerd/flow/hold.h"
+#include "ledgerd/flow/hold_name.h"
 
 enum { REF_ID_BYTES = 128 };
-
-static int validate_key(const char *key, struct error *err)
-{
-    if (*key == '\0') {
-        return 0;
-    }
-    if (!usage_is_clean(key, strlen(key), HOLD_KEY_BYTES - 1)) {
-        return error_set(err, ERROR_ARGUMENT, "a key is plain text of 1 to %d bytes",
-                         HOLD_KEY_BYTES - 1);
-    }
-    if (strncmp(key, "h_", 2) == 0) {
-        return error_set(err, ERROR_ARGUMENT, "a key may not begin with h_: the ids of holds do");
-    }
-    return 0;
-}
 
 static int validate_ref(const struct hold_request *request, struct error *err)
 {
@@ -56,7 +42,8 @@ static int validate_names(const struct check_request *check, struct error *err)
 int hold_request_validate(const struct hold_request *request, struct error *err)
 {
     if (check_request_validate(&request->check, err) != 0 ||
-        validate_names(&request->check, err) != 0 || validate_key(request->key, err) != 0 ||
+        validate_names(&request->check, err) != 0 ||
+        (*request->key != '\0' && hold_key_check(request->key, err) != 0) ||
         validate_ref(request, err) != 0) {
         return -1;
     }

@@ -29,11 +29,11 @@ static int check_request(const struct hold_settle_request *request, struct error
     if (!request->is_final && *request->key == '\0') {
         return error_set(err, ERROR_ARGUMENT, "a settlement in part needs a key of its own");
     }
-    if (strlen(request->key) >= HOLD_KEY_BYTES) {
-        return error_set(err, ERROR_ARGUMENT, "the key is longer than %d bytes",
-                         HOLD_KEY_BYTES - 1);
+    if (request->points.micro > HOLD_SETTLE_MAX_MICRO) {
+        return error_set(err, ERROR_ARGUMENT, "points: a settlement charges at most %lld",
+                         (long long)(HOLD_SETTLE_MAX_MICRO / POINTS_MICRO));
     }
-    return 0;
+    return *request->key != '\0' ? hold_key_check(request->key, err) : 0;
 }
 
 /* "h_17" or "key:…". */

@@ -467,6 +467,29 @@ static void parts_are_settled_by_their_keys(void **state)
     assert_stands(held, id, "settled 0 held, 10 freed, 1/1 ended; 93 posted, 0 held, 0 accrued");
 }
 
+static void a_settlement_that_no_book_could_hold_is_none(void **state)
+{
+    static char long_key[HOLD_KEY_BYTES + 1];
+    const char *const keys[] = {"h_1", "a\tb", "a\xff", long_key};
+    struct held_book *held = *state;
+    struct hold_end_result result;
+    struct error err;
+    char id[HOLD_ID_BYTES];
+
+    memset(long_key, 'k', HOLD_KEY_BYTES);
+    make(held, "k1", "10", 1, id);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        assert_int_equal(settle(held, id, "1", false, keys[i], NOW, &result, &err), -1);
+        assert_int_equal(err.code, ERROR_ARGUMENT);
+    }
+    assert_int_equal(settle(held, id, "10000000000.000001", true, "", NOW, &result, &err), -1);
+    assert_int_equal(err.code, ERROR_ARGUMENT);
+    assert_stands(held, id, "open 10 held, 0 freed, 0/1 ended; 100 posted, 10 held, 0 accrued");
+    assert_int_equal(settle(held, id, "10000000000", true, "", NOW, &result, &err), 0);
+    assert_int_equal(settle(held, id, "10000000000", true, "", NOW, &result, &err), 0);
+    assert_true(result.repeated);
+}
+
 static void a_part_of_an_array_ends_it(void **state)
 {
     struct held_book *held = *state;
@@ -580,6 +603,7 @@ int main(void)
         HOLD_TEST(settling_less_gives_the_rest_back),
         HOLD_TEST(settling_more_books_the_whole),
         HOLD_TEST(parts_are_settled_by_their_keys),
+        HOLD_TEST(a_settlement_that_no_book_could_hold_is_none),
         HOLD_TEST(a_part_of_an_array_ends_it),
         HOLD_TEST(settling_past_the_deadline_books),
         HOLD_TEST(nobody_else_may_call_a_record_a_settlement),
