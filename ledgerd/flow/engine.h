@@ -111,7 +111,7 @@ struct engine_health {
 };
 struct engine_health engine_health(const struct engine *engine);
 
-/* Sums over holds, at most some seconds old. */
+/* Counts of holds, at most some seconds old. */
 struct store_gauges;
 void engine_gauges(struct engine *engine, struct store_gauges *gauges);
 

@@ -78,3 +78,18 @@ struct points engine_share_held(const struct engine_view *view, const char *shar
     }
     return POINTS_ZERO;
 }
+
+struct points engine_held_in_all(const struct engine_view *view, struct instant now, size_t *lapsed)
+{
+    const struct store_dues *dues = &view->held->read;
+    struct points sum = POINTS_ZERO;
+
+    for (size_t i = 0; i < view->catalog->project_count; i++) {
+        sum.micro = engine_held_sum(sum.micro, held_at(view, i, now).micro);
+    }
+    *lapsed = 0;
+    while (*lapsed < dues->count && instant_compare(dues->dues[*lapsed].expires_at, now) <= 0) {
+        (*lapsed)++;
+    }
+    return sum;
+}

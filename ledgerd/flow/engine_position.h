@@ -23,6 +23,11 @@ struct limit_knowledge engine_limits(const struct engine_view *view,
                                      const struct catalog_project *project, const char *user,
                                      struct instant now);
 
+/* What all projects hold at `now`; *lapsed gets how many holds the book still counts though their
+ * deadline has passed (at most ENGINE_DUES_MAX are known). */
+struct points engine_held_in_all(const struct engine_view *view, struct instant now,
+                                 size_t *lapsed);
+
 /* What the projects of a share hold at `now`. */
 struct points engine_share_held(const struct engine_view *view, const char *share,
                                 struct instant now);

@@ -3,7 +3,9 @@
 
 #include <inttypes.h>
 
+#include "ledgerd/base/clock.h"
 #include "ledgerd/core/decide.h"
+#include "ledgerd/flow/engine_position.h"
 #include "ledgerd/store/store_gauges.h"
 
 static void describe(struct strbuf *out, const char *name, const char *type, const char *help)
@@ -99,32 +101,37 @@ static void render_hold_counts(const struct hold_group_figures *figures, struct 
     strbuf_printf(out, "ledger_hold_group_failures_total %" PRIu64 "\n", figures->failures);
 }
 
-static void render_gauges(const struct store_gauges *gauges, struct strbuf *out)
+static void render_gauges(struct engine *engine, struct strbuf *out)
 {
+    struct engine_reading reading;
+    struct store_gauges gauges;
     char text[POINTS_TEXT_BYTES];
+    size_t lapsed;
 
-    describe(out, "ledger_open_holds", "gauge", "Holds before their deadline");
-    strbuf_printf(out, "ledger_open_holds %" PRId64 "\n", gauges->open_holds);
-    describe(out, "ledger_held_points", "gauge", "Points that they hold");
-    strbuf_printf(out, "ledger_held_points %s\n", points_format(gauges->held, text));
+    engine_gauges(engine, &gauges);
+    engine_enter(engine, &reading);
+    struct points held = engine_held_in_all(reading.view, clock_now(), &lapsed);
+    engine_leave(engine, &reading);
+    describe(out, "ledger_open_holds", "gauge",
+             "Holds before their deadline, counted up to 100000");
+    strbuf_printf(out, "ledger_open_holds %" PRId64 "\n", gauges.open_holds);
+    describe(out, "ledger_held_points", "gauge", "Points held");
+    strbuf_printf(out, "ledger_held_points %s\n", points_format(held, text));
     describe(out, "ledger_lapsed_holds", "gauge",
              "Holds past their deadline which the sweep has not noted yet");
-    strbuf_printf(out, "ledger_lapsed_holds %" PRId64 "\n", gauges->lapsed_holds);
+    strbuf_printf(out, "ledger_lapsed_holds %zu\n", lapsed);
     describe(out, "ledger_overspend_bound_points", "gauge",
              "What running work has cost beyond its holds: the most that can be overspent");
-    strbuf_printf(out, "ledger_overspend_bound_points %s\n",
-                  points_format(gauges->uncovered, text));
+    strbuf_printf(out, "ledger_overspend_bound_points %s\n", points_format(gauges.uncovered, text));
 }
 
 static void render_holds(struct engine *engine, const struct hold_group *holds, struct strbuf *out)
 {
     struct hold_group_figures figures;
-    struct store_gauges gauges;
 
     hold_group_read_figures(holds, &figures);
-    engine_gauges(engine, &gauges);
     render_hold_counts(&figures, out);
-    render_gauges(&gauges, out);
+    render_gauges(engine, out);
 }
 
 void metrics_render(struct metrics *metrics, struct engine *engine, const struct hold_group *holds,

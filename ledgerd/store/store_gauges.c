@@ -4,11 +4,9 @@
 #include "ledgerd/store/query.h"
 
 static const char GAUGES_SQL[] =
-    "SELECT count(*) FILTER (WHERE expires_at > $1), "
-    "       coalesce(sum(held_micro) FILTER (WHERE expires_at > $1), 0)::bigint, "
-    "       count(*) FILTER (WHERE expires_at <= $1), "
-    "       (SELECT coalesce(sum(points_micro - covered_micro), 0)::bigint FROM ledger.accrual) "
-    "  FROM ledger.hold WHERE state = 'open'";
+    "SELECT (SELECT count(*) FROM (SELECT 1 FROM ledger.hold WHERE state = 'open' "
+    "        AND expires_at > $1 ORDER BY expires_at LIMIT $2) o), "
+    "       (SELECT coalesce(sum(points_micro - covered_micro), 0)::bigint FROM ledger.accrual)";
 
 int store_read_gauges(struct store *store, struct instant now, struct store_gauges *gauges,
                       struct error *err)
@@ -18,15 +16,12 @@ int store_read_gauges(struct store *store, struct instant now, struct store_gaug
 
     query_init(&query, GAUGES_SQL);
     query_instant(&query, now);
+    query_i64(&query, STORE_GAUGES_OPEN_MAX);
     if (query_run(store, &query, &rows, NULL, err) != 0) {
         return -1;
     }
-    *gauges = (struct store_gauges){
-        .open_holds = rows_i64(&rows, 0, 0),
-        .held = rows_points(&rows, 0, 1),
-        .lapsed_holds = rows_i64(&rows, 0, 2),
-        .uncovered = rows_points(&rows, 0, 3),
-    };
+    *gauges = (struct store_gauges){.open_holds = rows_i64(&rows, 0, 0),
+                                    .uncovered = rows_points(&rows, 0, 1)};
     rows_release(&rows);
     return 0;
 }

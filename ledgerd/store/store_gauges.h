@@ -9,15 +9,15 @@
 #include "ledgerd/core/points.h"
 #include "ledgerd/store/store.h"
 
+enum { STORE_GAUGES_OPEN_MAX = 100 * 1000 }; /* no more open holds are counted */
+
 struct store_gauges {
     int64_t open_holds;      /* before their deadline */
-    struct points held;      /* by them */
-    int64_t lapsed_holds;    /* past their deadline, which is not noted yet */
     struct points uncovered; /* sum of what running work has cost beyond its holds: the most that
                                 can be overspent */
 };
 
-/* Counts every open hold: for a look now and then. */
+/* Costs as much as there are open holds, up to that many, and running work. */
 int store_read_gauges(struct store *store, struct instant now, struct store_gauges *gauges,
                       struct error *err);
 

@@ -388,7 +388,8 @@ class Holds(unittest.TestCase):
         self.assertIn('ledger_holds_total{result="made"} 1\n', text)
         self.assertIn('ledger_holds_total{result="insufficient_points"} 1\n', text)
         self.assertIn("ledger_hold_group_requests_total 2\n", text)
-        lt.eventually(lambda: "ledger_held_points 10.000000\n" in self.ledgerd.get("/metrics").text, seconds=30)
+        self.assertIn("ledger_held_points 10.000000\n", text)
+        lt.eventually(lambda: "ledger_open_holds 1\n" in self.ledgerd.get("/metrics").text, seconds=50)
 
     # --- the database away --------------------------------------------------------------------------
 
