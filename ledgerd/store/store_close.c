@@ -23,7 +23,9 @@ int store_close_first(struct store *store, struct month *first, struct instant *
     struct query query;
     struct rows rows;
 
-    query_init(&query, "SELECT (SELECT min(month) FROM ledger.transfer_total), "
+    query_init(&query, "SELECT least((SELECT min(month) FROM ledger.transfer_total), "
+                       "(SELECT min(month) FROM ledger.usage_total), "
+                       "(SELECT min(month) FROM ledger.meter_total)), "
                        "(SELECT min(start_at) FROM ledger.accrual)");
     if (query_run(store, &query, &rows, NULL, err) != 0) {
         return -1;
@@ -84,7 +86,8 @@ int store_close_running(struct store *store, struct instant until, struct strbuf
     struct query query;
     struct rows rows;
 
-    query_init(&query, "SELECT record FROM ledger.accrual WHERE start_at < $1 "
+    query_init(&query, "SELECT record FROM ledger.accrual WHERE start_at < $1 OR "
+                       "(record::jsonb ->> 'submitted')::timestamptz < $1 "
                        "ORDER BY source_no, id");
     query_instant(&query, until);
     if (query_run(store, &query, &rows, NULL, err) != 0) {

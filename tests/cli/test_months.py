@@ -135,6 +135,17 @@ class GatesTest(MonthsTest):
         self.assertIn("2027-06", gates(db, "2027-07", now=AUGUST)["order"])
         self.assertEqual({}, gates(db, "2027-06", now=AUGUST))
 
+    def test_usage_that_cost_nothing_makes_its_month_the_first_one(self):
+        db = lt.create_db("months")
+        lt.ctl(["policy", "apply", site.file_of(site.policy(supply=[]))], db=db, now=NOW)
+        lt.ctl(["rates", "apply", site.file_of(site.card())], db=db, now=NOW)
+        lt.ctl(["project", "add", "h1", "--share", "hpci"], db=db, now=NOW)
+        free = {"source": "gateway:a", "project": "h1", "class": "free", "state": "final", "outcome": "completed",
+                "meters": {"output_tokens": "1000"}}
+        site.import_records(db, [{**free, "id": day, "start": tokyo(day), "end": tokyo(day)}
+                                 for day in ("2027-06-05", "2027-08-02")], now=AUGUST)
+        self.assertIn("2027-06", gates(db, "2027-07", now=AUGUST)["order"])
+
     def test_every_source_is_read_past_the_end_and_its_lag(self):
         db = new_book()
         site.import_records(db, [job(1, ("2027-06-30", "20:00:00"), 3)], now=JULY)
@@ -585,6 +596,19 @@ class RuleTest(MonthsTest):
 
     def test_submit_books_in_the_month_of_submission(self):
         self.assertEqual(("14.000000", None, "-6.000000"), self.months("submit", tokyo("2027-06-02")))
+
+    def test_submit_posts_work_that_began_after_the_month_in_which_it_was_submitted(self):
+        db = new_book(month_rule="submit")
+        waited = {"submitted": tokyo("2027-06-30", "23:00:00")}
+        start = tokyo("2027-07-01", "01:00:00")
+        site.import_records(db, [{**running(1, start, tokyo("2027-07-02", "01:00:00")), **waited},
+                                 running(2, start, tokyo("2027-07-02", "01:00:00"))], now=JULY)
+        closed = close(db)
+        self.assertEqual((1, "24.000000"), (closed["running"], closed["posted"]))
+        _, june = month_of(db, "2027-06", JULY)
+        self.assertEqual({"slurm:x": "24.000000"}, june["charged"])
+        self.assertEqual("24.000000", act(db, "balance", "h1", now=JULY)["accrued"])
+        self.verify(db, JULY)
 
 
 class DamageTest(MonthsTest):
