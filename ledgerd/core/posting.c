@@ -29,15 +29,16 @@ void posting_clear(struct posting *posting)
 static bool keys_are_equal(const struct posting_key *a, const struct posting_key *b)
 {
     return a->debit_account == b->debit_account && a->credit_account == b->credit_account &&
-           a->month.number == b->month.number && a->kind == b->kind && a->source == b->source;
+           a->month.number == b->month.number && a->kind == b->kind && a->source == b->source &&
+           a->is_back == b->is_back;
 }
 
 /* Multiply and fold each field in; the keys are our own numbers, no attacker chooses them. */
 static uint64_t key_hash(const struct posting_key *key)
 {
     const uint64_t fields[] = {(uint32_t)key->debit_account, (uint32_t)key->credit_account,
-                               (uint32_t)key->month.number, (uint32_t)key->kind,
-                               (uint32_t)key->source};
+                               (uint32_t)key->month.number,  (uint32_t)key->kind,
+                               (uint32_t)key->source,        key->is_back};
     uint64_t hash = 0;
 
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {

@@ -32,6 +32,7 @@ struct posting_key {
     struct month month;     /* the month it counts in */
     enum transfer_kind kind;
     int32_t source; /* the store's source number, 0 for manual acts */
+    bool is_back;   /* kept apart: of a closed month, what is given back and what is taken */
 };
 
 struct posting_line {

@@ -113,7 +113,8 @@ int poster_add_up(struct poster *poster, const struct catalog *now, struct error
 {
     struct batch *batch = poster->batch;
 
-    if (reserve(poster, err) != 0 || tail_begin(&poster->tail, batch, now, err) != 0) {
+    if (reserve(poster, err) != 0 ||
+        tail_begin(&poster->tail, batch, now, poster->store, err) != 0) {
         return -1;
     }
     for (uint32_t i = 0; i < batch->items.count; i++) {

@@ -8,6 +8,7 @@
 #include "ledgerd/flow/expire.h"
 #include "ledgerd/flow/meter_use.h"
 #include "ledgerd/store/store_batch.h"
+#include "ledgerd/store/store_close.h"
 #include "ledgerd/store/store_correct.h"
 #include "ledgerd/store/store_limit.h"
 
@@ -50,7 +51,7 @@ static int resolve_line(struct tail *tail, struct batch_line *line, struct error
 }
 
 int tail_begin(struct tail *tail, struct batch *batch, const struct catalog *catalog,
-               struct error *err)
+               struct store *store, struct error *err)
 {
     size_t sources = batch->sources.count;
 
@@ -78,7 +79,7 @@ int tail_begin(struct tail *tail, struct batch *batch, const struct catalog *cat
     for (size_t i = 0; i < batch->lines.count; i++) { /* the transaction may run again */
         batch->lines.at[i].debit_account = 0;
     }
-    return 0;
+    return store_closed_through(store, &tail->closed, err);
 }
 
 static int add_draw(struct tail *tail, const struct batch_line *line,
@@ -131,6 +132,12 @@ static int add_limits(struct tail *tail, const struct batch_line *line, const ch
     return add_uses(tail, project, "", slice, err);
 }
 
+/* Of a closed month every charge is listed by its transfer, so none may net to nothing. */
+static bool is_kept_apart(const struct tail *tail, struct month month, struct points points)
+{
+    return points.micro < 0 && month.number <= tail->closed.number;
+}
+
 int tail_charge(struct tail *tail, uint32_t line_number, const char *user,
                 const struct batch_slice *slice, size_t *posted, struct error *err)
 {
@@ -145,6 +152,7 @@ int tail_charge(struct tail *tail, uint32_t line_number, const char *user,
     key.debit_account = line->debit_account;
     key.credit_account = line->credit_account;
     key.source = tail->batch->sources.at[line->source].number;
+    key.is_back = is_kept_apart(tail, slice->month, slice->points);
     number = posting_add(&tail->posting, &key, slice->points);
     usage = tally_row(&tail->usages, (uint64_t)slice->month.number, line_number);
     if (number < 0 || usage == NULL ||
@@ -190,6 +198,7 @@ int tail_refund(struct tail *tail, const struct tail_refund *refund, struct erro
     key.debit_account = line->credit_account;
     key.credit_account = line->debit_account;
     key.source = tail->batch->sources.at[line->source].number;
+    key.is_back = is_kept_apart(tail, refund->month, refund->points);
     number = posting_add(&tail->posting, &key, refund->points);
     if (number < 0) {
         return error_set(err, ERROR_INTERNAL,

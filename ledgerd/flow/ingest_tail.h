@@ -43,14 +43,15 @@ struct tail {               /* a zeroed one is empty */
     struct instant *latest;        /* end of each source's records; INSTANT_NONE */
     size_t latest_capacity;
     struct points total; /* of all charges */
+    struct month closed; /* the latest month that was when the batch began, or MONTH_NONE */
 };
 
 void tail_release(struct tail *tail);
 
-/* Begin a batch: find the accounts of its lines in the catalog as of now, under the booking lock.
- */
+/* Begin a batch: find the accounts of its lines in the catalog as of now, and which months are
+ * closed; under the booking lock where anything is amended. */
 int tail_begin(struct tail *tail, struct batch *batch, const struct catalog *catalog,
-               struct error *err);
+               struct store *store, struct error *err);
 
 /* Add a charge of a line to its user.  *posted gets the number that tail_transfer takes once
  * transfers are posted. */

@@ -427,6 +427,19 @@ class LateTest(MonthsTest):
         self.assertEqual(("-3.000000", "0.000000"), (project["adjusted"], project["refunded"]))
         self.verify(db, JULY)
 
+    def test_late_charges_that_come_to_nothing_are_listed(self):
+        db = new_book()
+        site.import_records(db, [job(n, ("2027-06-05", "10:00:00"), 5) for n in (1, 2, 3)], now=NOW)
+        read_through(db, JULY, JULY)
+        close(db)
+        site.import_records(db, [{**job(n, ("2027-06-05", "10:00:00"), hours), "seen": JULY}
+                                 for n, hours in ((1, 4), (2, 6))], now=JULY)
+        document, project = month_of(db, "2027-07", JULY)
+        self.assertEqual([("j1", "1.000000"), ("j2", "-1.000000")],
+                         [(a["id"], a["points"]) for a in document["adjustments"]])
+        self.assertEqual("0.000000", project["adjusted"])
+        self.verify(db, JULY)
+
     def test_tokens_that_a_service_served_late_are_adjusted_on_both_sides(self):
         db = new_book()
         act(db, "project", "add", "llm", "--service", "gateway:*/llm", now=NOW)
