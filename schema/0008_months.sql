@@ -44,7 +44,7 @@ COMMENT ON COLUMN ledger.month_statement.document IS 'The statement as a JSON do
 ALTER TABLE ledger.transfer
     ADD COLUMN belongs_to date,
     ADD CONSTRAINT transfer_belongs_check CHECK (belongs_to < month AND extract(day FROM belongs_to) = 1);
-CREATE INDEX transfer_adjusted ON ledger.transfer (month) WHERE belongs_to IS NOT NULL; -- few: reports list them
+CREATE INDEX transfer_adjusted ON ledger.transfer (month, belongs_to) WHERE belongs_to IS NOT NULL; -- few: reports list them
 COMMENT ON COLUMN ledger.transfer.month IS 'First day of the month in which it counts: open when it was booked';
 COMMENT ON COLUMN ledger.transfer.belongs_to IS 'First day of the closed month that it belongs to; null: it counts in its own';
 

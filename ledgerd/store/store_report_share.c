@@ -3,13 +3,22 @@
 
 #include "ledgerd/store/query.h"
 
+/* What came so late that the fiscal year was over counts in the last month of its own. */
 static const char SHARE_MOVES_SQL[] =
-    "SELECT t.month, coalesce(a.share, p.share), a.kind = 'pool', t.kind, sum(t.micro)::bigint"
-    "  FROM (SELECT debit_account AS account_no, month, kind, -amount_micro AS micro"
-    "          FROM ledger.transfer_total WHERE month BETWEEN $1 AND $2"
+    "WITH moved AS (SELECT debit_account, credit_account, month, kind, amount_micro"
+    "                 FROM ledger.transfer_total WHERE month BETWEEN $1 AND $2"
+    "               UNION ALL"
+    "               SELECT debit_account, credit_account, month, kind, -amount_micro"
+    "                 FROM ledger.transfer WHERE month BETWEEN $1 AND $2 AND belongs_to < $1"
+    "               UNION ALL"
+    "               SELECT debit_account, credit_account, $2, kind, amount_micro"
+    "                 FROM ledger.transfer WHERE month >= $1 + interval '1 year'"
+    "                  AND belongs_to >= $1 AND belongs_to < $1 + interval '1 year'"
+    "                  AND $2 = $1 + interval '11 months')"
+    " SELECT t.month, coalesce(a.share, p.share), a.kind = 'pool', t.kind, sum(t.micro)::bigint"
+    "  FROM (SELECT debit_account AS account_no, month, kind, -amount_micro AS micro FROM moved"
     "        UNION ALL"
-    "        SELECT credit_account, month, kind, amount_micro"
-    "          FROM ledger.transfer_total WHERE month BETWEEN $1 AND $2) t"
+    "        SELECT credit_account, month, kind, amount_micro FROM moved) t"
     "  JOIN ledger.account a USING (account_no)"
     "  LEFT JOIN ledger.project p ON p.project_id = a.project_id"
     " WHERE a.kind IN ('pool', 'project')"

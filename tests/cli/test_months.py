@@ -458,6 +458,45 @@ class LateTest(MonthsTest):
         self.verify(db, JULY)
 
 
+class YearTest(MonthsTest):
+    """March closes in April: what belongs to it belongs to the fiscal year before, too."""
+
+    MARCH, APRIL, LATER = tokyo("2028-03-10"), tokyo("2028-04-03"), tokyo("2028-04-05")
+
+    def book(self):
+        """A closed March, and 10 points in all for the year that follows it."""
+        supply = [{"id": f"fy{year}-gpu", "fiscal_year": year, "from": first, "to": tokyo(f"{year + 1}-04-01"),
+                   "resource": "gpu", "count": 1, "hours": hours, "points_per_hour": "1"}
+                  for year, first, hours in ((2027, tokyo("2028-03-01"), "1250"), (2028, tokyo("2028-04-01"), "12.5"))]
+        db = lt.create_db("months")
+        for words, document in ((["policy", "apply"], site.policy(effective_from=tokyo("2028-03-01"), supply=supply)),
+                                (["rates", "apply"], site.card(effective_from=tokyo("2028-03-01")))):
+            lt.ctl([*words, site.file_of(document)], db=db, now=self.MARCH)
+        lt.ctl(["project", "add", "h1", "--share", "hpci"], db=db, now=self.MARCH)
+        act(db, "grant", "h1", "100", "--from", tokyo("2028-03-01"), now=self.MARCH)
+        act(db, "grant", "h1", "10", "--from", tokyo("2028-04-01"), now=self.MARCH)
+        read_through(db, self.APRIL, self.APRIL)
+        close(db, "2028-03", now=self.APRIL)
+        return db
+
+    def shares_of(self, db, year):
+        document = lt.report_json(["shares", str(year)], db=db, now=self.LATER)
+        share = [s for s in document["shares"] if s["share"] == "hpci"][0]
+        return share["spent"], share["granted"]
+
+    def test_what_is_late_by_a_year_counts_in_its_own(self):
+        db = self.book()
+        site.import_records(db, [job(1, ("2028-03-05", "10:00:00"), 8), job(2, ("2028-04-03", "10:00:00"), 1)],
+                            now=self.LATER)
+        answer = act(db, "check", "h1", "9", now=self.LATER)
+        self.assertEqual((True, []), (answer["allowed"], answer["violated"]))
+        self.assertEqual(("8.000000", "100.000000"), self.shares_of(db, 2027))
+        self.assertEqual(("1.000000", "10.000000"), self.shares_of(db, 2028))
+        document = self.balanced(db, "2028-04", self.LATER)
+        self.assertEqual("1.000000", document["shares"][0]["fiscal_year_to_date"]["spent"])
+        self.verify(db, self.LATER)
+
+
 class RunningTest(MonthsTest):
     """A job of a GPU for one hour costs a point."""
 
