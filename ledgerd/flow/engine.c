@@ -104,11 +104,12 @@ static int look_at_catalog(struct store *store, struct engine_look *look, struct
     return look->catalog->catalog == NULL ? -1 : 0;
 }
 
-/* Whatever moves the sums of a limit touches the position of its project. */
+/* Whatever moves the sums of a limit touches the position of its project; a new view needs them
+ * whatever it is new for. */
 static int look_at_limits(struct store *store, const struct catalog *catalog,
                           struct engine_look *look, struct error *err)
 {
-    if (catalog->limit_count == 0 || (look->catalog == NULL && look->changes.count == 0)) {
+    if (catalog->limit_count == 0 || (!look->is_news && look->changes.count == 0)) {
         return 0;
     }
     if (limit_read_sums(store, catalog, NULL, clock_now(), &look->limit_sums, err) != 0) {

@@ -366,6 +366,13 @@ static int rate(struct prepare *prepare, const struct usage_record *record, stru
                     why) != 0) {
         return -1;
     }
+    if (prepare->charge.list_points.micro > INGEST_CHARGE_MAX_MICRO) {
+        return error_set_reason(why, ERROR_INPUT, "overflow",
+                                "record %s of %s costs more than %lld points: no sum could hold "
+                                "many of that size",
+                                record->id, record->source,
+                                (long long)(INGEST_CHARGE_MAX_MICRO / POINTS_MICRO));
+    }
     for (size_t i = 0; i < prepare->charge.slice_count; i++) {
         if (!month_is_kept(prepare->charge.slices[i].month)) {
             return error_set_reason(why, ERROR_INPUT, "bad_interval",

@@ -12,6 +12,10 @@
 #include "ledgerd/flow/catalog.h"
 #include "ledgerd/flow/ingest.h"
 
+/* One record's charge before discount; what costs more is quarantined as an overflow, like what
+ * does not fit at all. */
+#define INGEST_CHARGE_MAX_MICRO (INT64_C(10) * 1000 * 1000 * 1000 * POINTS_MICRO)
+
 enum { /* of charges that no card made: settlements of holds */
        PREPARE_SETTLED_CARD = 0,
        PREPARE_SETTLED_RULE = -1,

@@ -115,6 +115,20 @@ static void every_item_is_told_its_fate(void **state)
     assert_proven(book);
 }
 
+#define HUGE(id, gpus)                                                                         \
+    "{\"source\":\"slurm:t\",\"id\":\"" id "\",\"project\":\"hp1\",\"class\":\"gpu\","         \
+    "\"start\":\"2027-06-20T00:00:00Z\",\"end\":\"2027-06-20T01:00:00Z\",\"state\":\"final\"," \
+    "\"meters\":{\"gpu\":\"" gpus "\"}}\n"
+
+static void a_charge_that_would_break_sums_waits_in_quarantine(void **state)
+{
+    struct book *book = *state;
+
+    assert_fates(book, HUGE("h1", "10000000000") HUGE("h2", "10000000001"), NOW,
+                 "booked h1 10000000000.000000; quarantined h2 overflow; ");
+    assert_proven(book);
+}
+
 /* Versions and sightings of one job in one input are judged as if read one after another. */
 static void versions_in_one_input_book_their_net(void **state)
 {
@@ -449,6 +463,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(every_item_is_told_its_fate),
+        TEST(a_charge_that_would_break_sums_waits_in_quarantine),
         TEST(versions_in_one_input_book_their_net),
         TEST(an_amendment_moves_what_grants_pay),
         TEST(a_service_earns_and_spends),

@@ -348,6 +348,9 @@ class Holds(unittest.TestCase):
     def test_limits_and_the_share_cap_count_holds_at_once(self):
         for words in (["--user", "u1", "--points", "10"], ["--points", "20"]):
             lt.ctl(["limit", "set", "p", *words, "--period", "month"], db=self.db, now=NOW)
+        for user, points, limit in (("u1", "10.5", "user_limit"), ("u2", "20.5", "project_limit")):
+            lt.eventually(lambda: self.ledgerd.get_json(
+                f"/v1/check?project=p&user={user}&points={points}")["reason"] == limit)
         self.assertEqual(hold(self.ledgerd, user="u1", points="7").status, 201)
         reply = hold(self.ledgerd, user="u1", points="3.5")
         self.assertEqual((reply.status, reply.json()["code"]), (402, "user_limit"))
