@@ -34,6 +34,7 @@ struct statement_head {
     struct month month;
     struct instant now;
     bool is_closed;
+    json_t *completeness; /* of the month, see report_completeness; borrowed */
 };
 json_t *report_statement_document(struct store *store, const struct catalog *catalog,
                                   const struct report_project *project,

@@ -83,7 +83,8 @@ static int statements_give(struct store *store, const struct month_work *work,
                            const struct catalog *catalog, const struct report_projects *projects,
                            struct error *err)
 {
-    const struct statement_head head = {work->month, work->now, true};
+    const struct statement_head head = {work->month, work->now, true,
+                                        json_object_get(work->document, "completeness")};
     json_t *days = report_days(store, catalog, work->month, NULL, err);
     int result = days != NULL ? 0 : -1;
     for (size_t i = 0; i < projects->count && result == 0; i++) {

@@ -90,10 +90,7 @@ json_t *report_statement_document(struct store *store, const struct catalog *cat
     json_t *grants = project->project->is_service ? json_array()
                                                   : grants_document(store, catalog, id, head, err);
     json_t *own = json_object_get(days, id);
-    json_t *completeness = grants != NULL ? report_completeness(store, catalog, head->month, err)
-                                          : NULL;
-    if (completeness == NULL) {
-        json_decref(grants);
+    if (grants == NULL) {
         return NULL;
     }
     json_t *document = json_pack("{s:o, s:s, s:s, s:s}", "month", document_month(head->month),
@@ -104,7 +101,7 @@ json_t *report_statement_document(struct store *store, const struct catalog *cat
     json_decref(lines);
     json_object_set_new(document, "grants", grants);
     json_object_set_new(document, "days", own != NULL ? json_incref(own) : json_array());
-    json_object_set_new(document, "completeness", completeness);
+    json_object_set(document, "completeness", head->completeness);
     if (document == NULL || report_digest_set(document, err) < 0) {
         json_decref(document);
         return document == NULL ? no_memory(err) : NULL;
@@ -136,13 +133,16 @@ static int statement_work(struct store *store, void *context, struct error *err)
     } else if (report_projects_gather(store, catalog, work->month,
                                       calendar_month_of(&catalog->calendar, work->now),
                                       work->project, &projects, err) == 0) {
-        const struct statement_head head = {work->month, work->now, false};
         json_t *days = report_days(store, catalog, work->month, work->project, err);
-        if (days != NULL) {
+        json_t *completeness = days != NULL ? report_completeness(store, catalog, work->month, err)
+                                            : NULL;
+        const struct statement_head head = {work->month, work->now, false, completeness};
+        if (completeness != NULL) {
             work->document = report_statement_document(
                 store, catalog, &projects.projects[known - catalog->projects], &head, days, err);
         }
         json_decref(days);
+        json_decref(completeness);
         result = work->document != NULL ? 0 : -1;
     }
     report_projects_release(&projects);
