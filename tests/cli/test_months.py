@@ -326,6 +326,22 @@ class CloseTest(MonthsTest):
         self.assertEqual(-micro(in_july["adjusted"]) // 1000000, len(july["adjustments"]))
         self.verify(db, AUGUST)
 
+    def test_of_two_closes_at_once_one_closes(self):
+        db = new_book()
+        site.import_records(db, [running(1, tokyo("2027-06-30", "20:00:00"), tokyo("2027-07-01", "10:00:00"))],
+                            now=JULY)
+        closes = []
+        threads = [threading.Thread(target=lambda: closes.append(close(db))) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual([False, True], sorted(closed["already"] for closed in closes))
+        self.assertEqual(1, len({closed["digest"] for closed in closes}))
+        self.assertEqual(1, [a["verb"] for a in act(db, "audit", "list", now=JULY)].count("close"))
+        self.assertEqual("4.000000", act(db, "balance", "h1", now=JULY)["spent"])
+        self.verify(db, JULY)
+
     def test_grants_that_ended_expire_before_the_month_closes(self):
         db = new_book()
         act(db, "grant", "h2", "20", "--from", tokyo("2027-06-01"), "--to", tokyo("2027-07-01"), now=NOW)
