@@ -9,7 +9,7 @@
 #include "ledgerd/core/points.h"
 #include "ledgerd/store/store.h"
 
-enum { STORE_GAUGES_OPEN_MAX = 100 * 1000 }; /* no more open holds are counted */
+enum { STORE_GAUGES_OPEN_MAX = 10 * 1000 }; /* no more open holds are counted */
 
 struct store_gauges {
     int64_t open_holds;      /* before their deadline */

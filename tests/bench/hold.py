@@ -24,6 +24,7 @@ SECONDS = int(os.environ.get("LEDGER_BENCH_SECONDS", "5"))
 TRANSFERS = int(os.environ.get("LEDGER_BENCH_TRANSFERS", "5000000"))
 FEW_TRANSFERS = 10000
 CLIENTS = 64
+BATCH = 20000
 KINDS = {"hold": (50, "\\set id random(1, 1000)\nUPDATE bench_floor SET held = held + 1 WHERE id = :id;\n"),
          "hold-hot": (100, "UPDATE bench_floor SET held = held + 1 WHERE id = 1;\n")}
 
@@ -120,22 +121,34 @@ def bench_checks(port, peak, body):
 
 def add_transfers(db, first, last):
     """Charges of a micro-point over ten months and all projects, and the sums that belong to them."""
-    lt.psql(db, f"""
+    lt.psql(db, """
         SELECT ledger.ensure_month((DATE '2027-06-01' + m * INTERVAL '1 month')::date) FROM generate_series(0, 9) m;
-        ALTER TABLE ledger.transfer DISABLE TRIGGER USER;
+        ALTER TABLE ledger.transfer DISABLE TRIGGER USER;""")
+    for start in range(first, last, BATCH):  # a transaction each, as the sealer takes them up
+        lt.psql(db, f"""
         WITH project AS (SELECT account_no, row_number() OVER (ORDER BY account_no) - 1 AS n FROM ledger.project),
         spent AS (SELECT account_no FROM ledger.account WHERE name = 'spent/hpci')
         INSERT INTO ledger.transfer (transfer_id, month, entry_id, debit_account, credit_account, amount_micro, kind,
                                      source_no, charges, booked_at)
         SELECT 1000000000 + i, (DATE '2027-06-01' + (i % 10) * INTERVAL '1 month')::date, 1000000000 + i / 200,
                project.account_no, spent.account_no, 1, 'charge', 1, 1, TIMESTAMPTZ '2027-06-10 00:00+09'
-          FROM generate_series({first}, {last - 1}) i JOIN project ON project.n = i / 10 % {check.PROJECTS}, spent;
+          FROM generate_series({start}, {min(start + BATCH, last) - 1}) i
+          JOIN project ON project.n = i / 10 % {check.PROJECTS}, spent;""")
+    lt.psql(db, """
         ALTER TABLE ledger.transfer ENABLE TRIGGER USER;
         DELETE FROM ledger.transfer_total WHERE kind = 'charge';
         INSERT INTO ledger.transfer_total (debit_account, credit_account, month, kind, source_no, amount_micro, transfers)
         SELECT debit_account, credit_account, month, kind, source_no, sum(amount_micro), count(*) FROM ledger.transfer
          WHERE kind = 'charge' GROUP BY 1, 2, 3, 4, 5;
         ANALYZE;""")
+
+
+def wait_until_quiet(db):
+    """Until the sealer and autovacuum have done their part of what was added: that is the cost of adding it."""
+    lt.psql(db, "VACUUM ANALYZE ledger.transfer; CHECKPOINT;")
+    lt.eventually(lambda: lt.scalar(db, """
+        SELECT 1 WHERE (SELECT max(total) FROM ledger.seal) = (SELECT count(*) FROM ledger.transfer)
+           AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'autovacuum worker')"""), seconds=900)
 
 
 def bench_history(db, port):
@@ -146,7 +159,7 @@ def bench_history(db, port):
         figures = []
         for first, last in ((0, FEW_TRANSFERS), (FEW_TRANSFERS, TRANSFERS)):
             add_transfers(db, first, last)
-            lt.psql(db, "VACUUM ledger.transfer; CHECKPOINT;")
+            wait_until_quiet(db)
             rounds = []
             for _ in range(ROUNDS):
                 tidy(db)
