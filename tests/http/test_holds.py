@@ -337,7 +337,9 @@ class Holds(unittest.TestCase):
         number = hold(self.ledgerd, points="10", ttl="1s").json()["hold"]
         kept = hold(self.ledgerd, points="3").json()["hold"]
         self.assertEqual(held(self.ledgerd), "13.000000")
-        lt.eventually(lambda: held(self.ledgerd) == "3.000000")
+        with PositionLock(self.db):  # which the sweep waits for
+            lt.eventually(lambda: held(self.ledgerd) == "3.000000")
+            self.assertEqual(lt.scalar(self.db, "SELECT count(*) FROM ledger.hold WHERE state = 'open'"), "2")
         self.assertEqual(self.ledgerd.get_json(f"/v1/holds/{number}")["state"], "expired")
         self.assertEqual([h["hold"] for h in self.ledgerd.get_json("/v1/projects/p/holds")["holds"]], [kept])
         self.assertEqual(hold(self.ledgerd, points="97").status, 201)
