@@ -55,7 +55,7 @@ void rate_refund(const struct usage_record *record, const struct charge *charge,
     for (size_t i = 0; i < charge->slice_count; i++) {
         amounts[i] = POINTS_ZERO;
     }
-    if (refund == NULL) {
+    if (refund == NULL || record->state != USAGE_FINAL) {
         return;
     }
     exact_init(&share);

@@ -17,8 +17,9 @@
 /* The row of the card's refund table for this outcome, or NULL. */
 const struct ratecard_refund *ratecard_refund_for(const struct ratecard *card, const char *outcome);
 
-/* The refund of each slice of a final record's charge, as rate_record cut it: of the card in force
- * at its start, by its outcome; zeros if that gives none. amounts[charge->slice_count]. */
+/* The refund of each slice of a record's charge, as rate_record cut it: of the card in force at its
+ * start, by its outcome; zeros if that gives none, and while the record runs.
+ * amounts[charge->slice_count]. */
 void rate_refund(const struct usage_record *record, const struct charge *charge,
                  struct points *amounts);
 
