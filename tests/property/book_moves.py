@@ -9,6 +9,7 @@ import random
 from zoneinfo import ZoneInfo
 
 from book_parts import MICRO, PERIODS, instant
+from months_oracle import month_after, month_text
 from rate_oracle import EPOCH, points_text
 
 SHARES = ("hpci", "general", "industry")
@@ -473,6 +474,23 @@ class Moves:
         if name is not None:
             record["hold"] = name["key"] if "key" in name else f"nth:{name['nth']}"
 
+    def sweep(self):
+        return {"verb": "sweep"}
+
+    # --- months -----------------------------------------------------------------------------------
+
+    def shut(self):
+        """Mostly the month that closes next, often at the instant of its end."""
+        closed = self.book.closed
+        month = month_after(closed) if closed else self.rng.choice(((2027, 4), (2027, 5)))
+        if self.rng.random() < 0.2:
+            month = self.rng.choice(((2027, 3), (2027, 5), (2027, 6), month_after(month), self.book.calendar.month(self.now)))
+        end = self.book.month_end(month)
+        if self.now < end < self.now + hours(25 * 24) and self.rng.random() < 0.6:
+            self.now = end + self.rng.choice((0, 0, -1, hours(30)))
+        return {"verb": "shut", "month": month_text(month), "check": self.rng.random() < 0.2,
+                "quarantine": self.rng.random() < 0.8, "quiet": self.rng.random() < 0.8}
+
     # --- questions --------------------------------------------------------------------------------
 
     def check(self):
@@ -498,6 +516,6 @@ WEIGHED = (
     (Moves.release, 3), (Moves.prolong, 3), (Moves.grant, 16), (Moves.check, 10), (Moves.refund, 9), (Moves.transfer, 6),
     (Moves.revoke, 5), (Moves.extend, 5), (Moves.limit, 5), (Moves.retry, 2), (Moves.dismiss, 1),
     (Moves.overdraft, 2), (Moves.member, 2), (Moves.add, 2), (Moves.close, 1), (Moves.alias, 1),
-    (Moves.adjust, 2), (Moves.policy, 2), (Moves.card, 2), (Moves.quote, 1), (Moves.look, 1),
+    (Moves.adjust, 2), (Moves.sweep, 2), (Moves.shut, 5), (Moves.policy, 2), (Moves.card, 2), (Moves.quote, 1), (Moves.look, 1),
 )
 KINDS, WEIGHTS = zip(*WEIGHED)

@@ -15,11 +15,13 @@ from book_parts import MICRO, WRONG, Calendar, Entry, Policy, Pool, Project, Rec
     points, refused
 from grants_oracle import ACTIVE, EXPIRED, FUTURE, Grant, draw_order
 from holds_oracle import Holds, Running
+from months_oracle import Months
 
 
-class Book(Holds):
+class Book(Holds, Months):
     def __init__(self, zone="Asia/Tokyo", first_month=4):
-        super().__init__()
+        Holds.__init__(self)
+        Months.__init__(self)
         self.calendar = Calendar(zone, first_month)
         self.now = 0
         self.accounts = {}
@@ -35,9 +37,11 @@ class Book(Holds):
 
     # --- accounts and pools -----------------------------------------------------------------------
 
-    def post(self, debit, credit, micro):
-        self.accounts[debit] = self.accounts.get(debit, 0) - micro
-        self.accounts[credit] = self.accounts.get(credit, 0) + micro
+    def post(self, debit, credit, micro, kind=None, month=None, source=""):
+        """A transfer; of those that reach projects, the kind and the month that it belongs to."""
+        for account, change in ((debit, -micro), (credit, micro)):
+            self.accounts[account] = self.accounts.get(account, 0) + change
+            self.note(account, kind, month, source, change)
 
     def pool(self, share, year):
         return self.pools.setdefault((share, year), Pool())
@@ -91,11 +95,12 @@ class Book(Holds):
 
     def move_expiry(self, name, grant, where, micro):
         setattr(grant, where, getattr(grant, where) + micro)
+        moved = "expire", self.calendar.month(grant.end - 1)
         if where == "pool":
             self.pool(grant.share, grant.year).net -= micro
-            self.post(self.account(name), self.pool_account(grant.share, grant.year), micro)
+            self.post(self.account(name), self.pool_account(grant.share, grant.year), micro, *moved)
         else:
-            self.post(self.account(name), f"expired/{grant.share}", micro)
+            self.post(self.account(name), f"expired/{grant.share}", micro, *moved)
 
     def lapse(self):
         """What a pool has not granted when its year ends."""
@@ -300,7 +305,8 @@ class Book(Holds):
         self.lend(lender, project.share, year, micro)
         grant = Grant(None, micro, begin, end, project.share, year)
         self.pool(project.share, year).net += micro
-        self.post(self.pool_account(project.share, year), self.account(name), micro)
+        self.post(self.pool_account(project.share, year), self.account(name), micro, "grant",
+                  self.calendar.month(begin))
         if key is not None:
             self.grant_keys[key] = request, grant
         return Said(0, repeated=False), grant
@@ -355,7 +361,8 @@ class Book(Holds):
         grant.points -= taken
         grant.is_revoked = grant.is_revoked or taken == left
         self.pool(grant.share, grant.year).net -= taken
-        self.post(self.account(name), self.pool_account(grant.share, grant.year), taken)
+        self.post(self.account(name), self.pool_account(grant.share, grant.year), taken, "revoke",
+                  self.calendar.month(self.now))
         self.expire(name)
         return Said(0)
 
@@ -397,7 +404,8 @@ class Book(Holds):
             grant.points -= part
             share = grant.share if source.share == target.share else target.share
             made.append(Grant(None, part, grant.begin, grant.end, share, grant.year))
-        self.post(self.account(giver), self.account(receiver), micro)
+        self.post(self.account(giver), self.account(receiver), micro, "transfer",
+                  self.calendar.month(self.now))
         if key is not None:
             self.move_keys[key] = request
         self.expire(giver)
@@ -526,7 +534,8 @@ class Book(Holds):
 
     def judge_running(self, key, document, trouble):
         known = self.running.get(key)
-        if key in self.records or (known is not None and known.end >= instant(document["end"])):
+        record = self.records.get(key)
+        if (record is not None and not record.is_running) or (known is not None and known.end >= instant(document["end"])):
             return "duplicate", None
         if trouble:
             return "quarantined", trouble
@@ -534,7 +543,7 @@ class Book(Holds):
 
     def judge_final(self, key, document, trouble):
         record = self.records.get(key)
-        if record is None:
+        if record is None or record.is_running:
             return ("quarantined", trouble) if trouble else ("booked", None)
         content = self.content(document)
         seen = instant(document["seen"]) if "seen" in document else self.now
@@ -553,12 +562,21 @@ class Book(Holds):
     def take(self, key, document, name, rated):
         charged, returned = self.slices(document, name, rated)
         if document["state"] == "running":
-            self.running[key] = Running(instant(document["end"]), name, document.get("user", ""), charged)
+            record = self.records.get(key)
+            self.running[key] = Running(document, name, charged, record.slices if record else [])
             self.cover(self.running[key], document)
             return
         self.running.pop(key, None)
         self.end_part(key, document, name, sum(part.micro for part in charged))
         record = self.records.get(key) or self.new_record(*key)
+        self.rebook(record, charged, returned)
+        record.is_running = False
+        record.seen = instant(document["seen"]) if "seen" in document else self.now
+        record.content = self.content(document)
+        record.contents.add(record.content)
+
+    def rebook(self, record, charged, returned):
+        """The record's slices are these from now on."""
         for part in record.slices:
             self.charge(part, -part.micro)
         for part in record.returned:
@@ -568,9 +586,6 @@ class Book(Holds):
             self.charge(part, part.micro)
         for part in returned:
             self.give_back(part, part.micro)
-        record.seen = instant(document["seen"]) if "seen" in document else self.now
-        record.content = self.content(document)
-        record.contents.add(record.content)
         for other in {part.project for part in charged}:
             self.expire(other)
         for project in self.projects:
@@ -581,12 +596,12 @@ class Book(Holds):
         return record
 
     def charge(self, part, micro):
-        self.post(self.account(part.project), part.sink, micro)
+        self.post(self.account(part.project), part.sink, micro, "charge", part.month, part.source)
         self.projects[part.project].purse.uses.append((part.last, micro))
         self.spend(part.project, part.month, micro)
 
     def give_back(self, part, micro):
-        self.post(part.sink, self.account(part.project), micro)
+        self.post(part.sink, self.account(part.project), micro, "refund", part.month, part.source)
         self.projects[part.project].purse.uses.append((part.last, -micro))
         self.spend(part.project, part.month, -micro)
 
@@ -637,7 +652,7 @@ class Book(Holds):
         if 0 < kept < micro and \
                 purse.with_use((part.last, -kept), lambda: purse.lapsed(self.now)) != lapsed:
             kept = 0
-        self.post(part.sink, self.account(part.project), micro)
+        self.post(part.sink, self.account(part.project), micro, "refund", self.calendar.month(self.now))
         self.spend(part.project, self.calendar.month(self.now), -micro)
         if kept > 0:
             purse.uses.append((part.last, -kept))
@@ -691,7 +706,7 @@ class Book(Holds):
             parts = running.slices
             if running.project == name and user in ("", running.user) and \
                     self.calendar.period(period, parts[-1].month, parts[-1].last) == wanted:
-                accrued += sum(part.micro for part in parts if self.counts_with(period, part, parts[-1]))
+                accrued += running.rest(lambda part, last=parts[-1]: self.counts_with(period, part, last))
         return charged, accrued, self.held(name, user)
 
     def counts_with(self, period, part, last):

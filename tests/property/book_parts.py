@@ -118,12 +118,17 @@ class Slice:
         self.project, self.user, self.source, self.klass = project, user, source, klass
         self.month, self.last, self.micro, self.sink = month, last, micro, sink
 
+    @property
+    def place(self):
+        return self.project, self.user, self.source, self.klass, self.month, self.last
+
 
 class Record:
     def __init__(self):
         self.slices = []
         self.returned = []  # the card's own refund, slice by slice
         self.by_hand = {}  # by project: a record may have been another's
+        self.is_running = False  # it runs, and closes have posted its first months
         self.seen = None
         self.content = None
         self.contents = set()

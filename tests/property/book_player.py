@@ -14,7 +14,8 @@ import subprocess
 import ledger_test as lt
 import rate_oracle as rating
 from book_oracle import Book
-from book_parts import Said, instant, points
+from book_parts import Said, instant, points, refused
+from months_oracle import month_after, month_text
 
 DRIVER = os.path.join(lt.BUILD, "tests", "property", "model_driver")
 NO_GRANT = 999999
@@ -24,6 +25,15 @@ ACCOUNTS = """
       JOIN (SELECT credit_account AS account_no, amount_micro AS micro FROM ledger.transfer
             UNION ALL SELECT debit_account, -amount_micro FROM ledger.transfer) x USING (account_no)
      GROUP BY 1"""
+
+REPORTED = ("opening", "granted", "refunded", "adjusted", "expired", "closing")
+SOURCES = """
+    SELECT name FROM ledger.source s WHERE last_record_at IS NOT NULL OR read_to IS NOT NULL
+        OR EXISTS (SELECT FROM ledger.accrual a WHERE a.source_no = s.source_no) ORDER BY 1"""
+CLOSED = """
+    SELECT to_char(c.month, 'YYYY-MM'), c.report, c.digest,
+           (SELECT string_agg(s.project_id || s.digest || s.document, '' ORDER BY s.project_id)
+              FROM ledger.month_statement s WHERE s.month = c.month) FROM ledger.month_close c"""
 
 MONTHS = """
     SELECT project_id, class, month::text, sum(charged)::bigint, sum(returned)::bigint
@@ -105,6 +115,7 @@ class Player:
         self.driver, self.db = driver, db
         self.book = Book(zone)
         self.now = self.verb = None
+        self.kept = {}  # by month: what was stored when it was closed
         self.outcomes = collections.Counter()  # (verb, how it ended) of the moves so far
         answer = driver.ask(db=db)
         if answer["status"] != 0:
@@ -404,6 +415,90 @@ class Player:
         if given != self.book.open_holds():
             raise Difference(f"holds: {given}, not {self.book.open_holds()}")
 
+    def play_sweep(self, move):
+        del move
+        self.expect(Said(0, swept=self.book.sweep()), self.call("sweep"))
+        self.compare_holds()
+
+    # --- months -----------------------------------------------------------------------------------
+
+    def play_shut(self, move):
+        """A close: the gates first, then the close itself, if there is to be one."""
+        month = tuple(int(part) for part in move["month"].split("-"))
+        words = ["close", move["month"], *(["--accept-quarantine"] if move["quarantine"] else [])]
+        if move["quiet"]:
+            words += ["--accept-quiet", ",".join(self.quiet_sources())] if self.quiet_sources() else []
+        again = self.book.asked_again(month)
+        if again is not None:
+            self.expect(again, self.call(*words))
+            return
+        is_open = self.compare_gates(move, month, self.call(*words, "--check"))
+        if move["check"]:
+            return
+        if not is_open:
+            self.expect(refused("month_open"), self.call(*words))
+            return
+        running = self.book.close(month)
+        self.expect(Said(0, already=False, state="closed", running=running), self.call(*words))
+        self.keep_closed(month)
+        self.compare_all()
+
+    def quiet_sources(self):
+        return [row[0] for row in lt.query(self.db, SOURCES)]
+
+    def compare_gates(self, move, month, answer):
+        """True if none stands in the way. How far sources were read is the book's own knowledge."""
+        document = answer.get("document")
+        if document is None:
+            raise Difference(f"gates: {answer}")
+        given = {gate["name"]: gate["ok"] for gate in document["gates"]}
+        wanted = self.book.gates(month, move["quarantine"])
+        if move["quiet"]:
+            wanted["sources"] = True
+        if any(given[name] != ok for name, ok in wanted.items()):
+            raise Difference(f"gates: {document['gates']}, not {wanted}")
+        is_open = all(given.values())
+        if answer["status"] != (0 if is_open else 1) or document["state"] != "open":
+            raise Difference(f"gates: exit code {answer['status']}, {document}")
+        self.outcomes.update((self.verb, name) for name, ok in given.items() if not ok)
+        return is_open
+
+    def keep_closed(self, month):
+        self.kept = {key: row for key, *row in lt.query(self.db, CLOSED)}
+        stored = json.loads(self.kept[month_text(month)][0])
+        if stored["state"] != "closed":
+            raise Difference(f"the report of {month} says {stored['state']}")
+        self.compare_report(month, stored)
+
+    def compare_report(self, month, document):
+        given = {}
+        for line in document["projects"]:
+            columns = {name: points(line[name]) for name in REPORTED}
+            columns["charged"] = {source: points(p) for source, p in line["charged"].items() if points(p)}
+            if any(columns.values()):
+                given[line["project"]] = columns
+        wanted = self.book.report(month)
+        if given != wanted:
+            different = {name: (given.get(name), wanted.get(name)) for name in {*given, *wanted}
+                         if given.get(name) != wanted.get(name)}
+            raise Difference(f"report of {month_text(month)} (book, oracle): {different}")
+
+    def compare_reports(self):
+        """Open months as the oracle has them, closed ones byte for byte as they were stored."""
+        stored = {key: row for key, *row in lt.query(self.db, CLOSED)}
+        if stored != self.kept:
+            raise Difference(f"stored reports: {stored}, not {self.kept}")
+        for key, (text_stored, *_) in self.kept.items():
+            if self.call("report", key)["document"] != json.loads(text_stored):
+                raise Difference(f"the report of {key} is not the one that was stored")
+        month = month_after(self.book.closed) if self.book.closed else (2027, 4)
+        while month <= month_after(self.book.calendar.month(self.book.now)):
+            document = self.call("report", month_text(month)).get("document")
+            if document is None or document["state"] != "open":
+                raise Difference(f"the report of {month} is {document}")
+            self.compare_report(month, document)
+            month = month_after(month)
+
     # --- questions --------------------------------------------------------------------------------
 
     def play_check(self, move):
@@ -500,6 +595,7 @@ class Player:
         self.compare_quarantine()
         self.compare_accounts()
         self.compare_months()
+        self.compare_reports()
 
     def verify(self):
         answer = self.call("verify")

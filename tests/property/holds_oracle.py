@@ -4,9 +4,9 @@ A part of the book oracle. What a hold takes from its project is worked out anew
 points, less what was freed, less what running work has taken the place of; nothing from its deadline on.
 """
 
-from book_parts import WRONG, Said, Slice, refused
+from book_parts import WRONG, Said, Slice, instant, refused
 
-OPEN, SETTLED, RELEASED = "open", "settled", "released"
+OPEN, SETTLED, RELEASED, LAPSED = "open", "settled", "released", "expired"
 TTL_MAX = 366 * 86400 * 1_000_000
 ENDS_NO_PART = ("requeued", "node_fail")
 
@@ -43,13 +43,24 @@ class Hold:
 class Running:
     """The accrual of a record that runs."""
 
-    def __init__(self, end, project, user, slices):
-        self.end, self.project, self.user, self.slices = end, project, user, slices
+    def __init__(self, document, project, slices, booked):
+        self.document, self.end, self.user = document, instant(document["end"]), document.get("user", "")
+        self.project, self.slices = project, slices
+        self.booked = booked  # slices that closes have posted
         self.hold, self.covered = None, 0
+
+    def rest(self, counts):
+        """The cost of the slices that count, less what is booked of them."""
+        return max(0, sum(part.micro for part in self.slices if counts(part)) -
+                   sum(part.micro for part in self.booked if counts(part)))
+
+    @property
+    def cost(self):
+        return sum(part.micro for part in self.slices)
 
     @property
     def micro(self):
-        return sum(part.micro for part in self.slices)
+        return self.rest(lambda part: True)
 
 
 class Holds:
@@ -114,10 +125,18 @@ class Holds:
             return refused("unknown_hold")
         if hold.state == SETTLED:
             return refused("hold_resolved")
-        if hold.state == OPEN:
+        if hold.state in (OPEN, LAPSED):
             hold.freed = hold.points
             hold.state = RELEASED
         return Said(0, state=RELEASED)
+
+    def sweep(self):
+        """Notes the holds whose deadline has passed; how many."""
+        over = [hold for hold in self.holds if hold.state == OPEN and hold.expires <= self.now]
+        for hold in over:
+            hold.freed = hold.points
+            hold.state = LAPSED
+        return len(over)
 
     def hold_extend(self, name, ttl):
         hold = self.hold_named(name)
@@ -144,7 +163,7 @@ class Holds:
             first, figures = self.part_keys[key]
             return (Said(0), {**figures, "repeated": True}) if first == request else \
                 (refused("key_differs"), None)
-        if hold.state != OPEN:
+        if hold.state not in (OPEN, LAPSED):
             return refused("hold_resolved"), None
         figures = self.settle(hold, micro, is_final, key)
         if is_final:
@@ -189,7 +208,7 @@ class Holds:
         if hold is not None:
             running.hold = hold
             others = sum(r.covered for r in self.running.values() if r.hold is hold and r is not running)
-            running.covered = max(0, min(running.micro, hold.part(), hold.rest - others))
+            running.covered = max(0, min(running.cost, hold.part(), hold.rest - others))
 
     def end_part(self, key, document, project, micro):
         """What a final record, or another version of it, does to the hold that it names."""

@@ -1,6 +1,8 @@
 /* model_driver - runs ledgerctl's verbs one after another in one process, for the model check.
  *
  *   in:  {"db":CONNINFO} to go to another book, else {"now":T,"words":[...],"input":TEXT}
+ *        words are those of ledgerctl, or ["sweep"] as ledgerd notes holds that are past their
+ *        deadline, or ["report","YYYY-MM"] for the document of `ledger-report monthly`
  *   out: {"status":exit status,"reason":code of the error,"text":its sentence,"document":{...}}
  *
  * What ledgerctl does around a verb is done here: the clock is set, what has expired is posted, the
@@ -18,8 +20,10 @@
 #include "ledgerd/base/parse.h"
 #include "ledgerd/ctl/verbs.h"
 #include "ledgerd/flow/expire.h"
+#include "ledgerd/flow/hold_end.h"
+#include "ledgerd/flow/report.h"
 
-enum { WORDS_MAX = 64, LINE_BYTES = 1 << 20 };
+enum { WORDS_MAX = 64, LINE_BYTES = 1 << 20, SWEEP_MAX = 1000 };
 
 struct books {
     struct session daemon; /* store is NULL while no book is open */
@@ -145,7 +149,50 @@ static json_t *verb_call(const struct books *books, const struct call *call)
     return answer;
 }
 
-static json_t *answer_make(struct books *books, const json_t *request)
+/* --- what ledgerctl does not do --------------------------------------------------------------- */
+
+static json_t *sweep(const struct books *books, const struct call *call, struct error *err)
+{
+    size_t swept;
+
+    return hold_sweep(books->daemon.store, call->now, SWEEP_MAX, &swept, err) == 0
+               ? json_pack("{s:I}", "swept", (json_int_t)swept)
+               : NULL;
+}
+
+static json_t *report(const struct books *books, const struct call *call, struct error *err)
+{
+    struct month month;
+
+    if (call->count != 2 || month_parse(call->words[1], strlen(call->words[1]), &month) != 0) {
+        error_set(err, ERROR_ARGUMENT, "report needs a month");
+        return NULL;
+    }
+    return report_month(books->report.store, month, call->now, err);
+}
+
+/* NULL for words that are a verb of ledgerctl. */
+static json_t *other_call(const struct books *books, const struct call *call)
+{
+    bool is_sweep = strcmp(call->words[0], "sweep") == 0;
+    struct error err = {0};
+    json_t *document, *answer;
+
+    if ((!is_sweep && strcmp(call->words[0], "report") != 0) || books->daemon.store == NULL) {
+        return NULL;
+    }
+    clock_pretend(call->now);
+    document = expire_due(books->daemon.store, call->now, &err) != 0 ? NULL
+               : is_sweep                                            ? sweep(books, call, &err)
+                                                                     : report(books, call, &err);
+    answer = json_pack("{s:i, s:s, s:s}", "status", document == NULL ? error_exit_status(&err) : 0,
+                       "reason", err.reason, "text", err.text);
+    json_object_set(answer, "document", document);
+    json_decref(document);
+    return answer;
+}
+
+static json_t *call_answer(struct books *books, const json_t *request)
 {
     const char *db = json_string_value(json_object_get(request, "db"));
     struct call call = {.request = request, .input = -1};
@@ -153,7 +200,8 @@ static json_t *answer_make(struct books *books, const json_t *request)
     json_t *answer = NULL;
 
     if (db != NULL ? books_open(books, db, &err) == 0 : call_read(&call, &err) == 0) {
-        answer = db != NULL ? json_pack("{s:i}", "status", 0) : verb_call(books, &call);
+        answer = db != NULL ? json_pack("{s:i}", "status", 0) : other_call(books, &call);
+        answer = answer != NULL ? answer : verb_call(books, &call);
     }
     if (call.input >= 0) {
         close(call.input);
@@ -170,7 +218,7 @@ int main(void)
 
     while (fgets(line, sizeof line, stdin) != NULL) {
         json_t *request = json_loads(line, 0, NULL);
-        json_t *answer = answer_make(&books, request);
+        json_t *answer = call_answer(&books, request);
 
         json_dumpf(answer, stdout, JSON_COMPACT);
         putchar('\n');

@@ -34,7 +34,8 @@ REACHED = {  # ends that a run of that many moves must have seen, or the moves n
     "transfer": (0, "insufficient_points", "other_share"), "refund": (0, "over_charge", "nothing_to_refund"),
     "import": ("booked", "amended", "duplicate", "quarantined"), "slurm": ("booked", "amended", "duplicate"),
     "retry": ("quarantined",), "hold": (0, 1, "insufficient_points", "key_differs"),
-    "settle": (0, "hold_resolved"),
+    "settle": (0, "hold_resolved"), "sweep": (0,),
+    "shut": (0, "month_open", "unknown_report", "month_over", "order", "sources", "quarantine"),
 }
 SHRINK_TRIES = int(os.environ.get("LEDGER_SHRINK", "150"))
 
@@ -56,6 +57,11 @@ def tokens(identity, at):
 
 def on(day, clock, verb, **move):
     return {"now": f"2027-06-{day:02}T{clock}:00+09:00", "verb": verb, **move}
+
+
+def closing(month):
+    return {"now": "2027-07-01T00:00:00+09:00", "verb": "shut", "month": month, "check": False,
+            "quarantine": True, "quiet": True}
 
 
 NOON = "2027-06-01T12:00:00+09:00"
@@ -80,6 +86,12 @@ KEPT = {
         on(2, "08:10", "import", records=[job("b", NOON, "2027-06-02T08:00:00+09:00", state="running", hold="k")]),
         on(2, "08:20", "import", records=[job("c", NOON, "2027-06-01T13:00:00+09:00", hold="k")]),
         on(2, "09:20", "import", records=[job("a", NOON, "2027-06-02T09:00:00+09:00", hold="k")])],
+    "running work that says how it will end, when its month closes": [
+        on(30, "00:00", "import", records=[job("a", NOON, "2027-06-29T00:00:00+09:00", state="running",
+                                               outcome="requeued")]),
+        *(closing(month) for month in ("2027-04", "2027-05", "2027-06", "2027-06")),
+        {"now": "2027-07-02T00:00:00+09:00", "verb": "import", "records": [
+            job("a", NOON, "2027-07-01T12:00:00+09:00", outcome="requeued")]}],
 }
 
 
