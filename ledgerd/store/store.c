@@ -130,7 +130,8 @@ static int put_on_plans(struct store *store, struct error *err)
     }
     return query_execute(store,
                          "SET enable_seqscan = off; SET enable_hashjoin = off; "
-                         "SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan",
+                         "SET enable_mergejoin = off; SET max_parallel_workers_per_gather = 0; "
+                         "SET plan_cache_mode = force_generic_plan",
                          err);
 }
 

@@ -46,8 +46,8 @@ enum { STORE_ALARM_US = 2 * 1000 * 1000 };
 void store_set_alarm(struct store *store, const atomic_bool *alarm);
 
 /* For a store that runs the same small transactions over and over while its tables grow from
- * nothing: plan statements once, by indexes in nested loops, whatever the tables' statistics say,
- * and send BEGIN with a transaction's first statement. */
+ * nothing: plan statements once, by indexes in nested loops of one process, whatever the tables'
+ * statistics say, and send BEGIN with a transaction's first statement. */
 int store_set_repetitive(struct store *store, struct error *err);
 
 /* Put a store on another role, between transactions. On error it has no connection. */
