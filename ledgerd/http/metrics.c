@@ -112,8 +112,7 @@ static void render_gauges(struct engine *engine, struct strbuf *out)
     engine_enter(engine, &reading);
     struct points held = engine_held_in_all(reading.view, clock_now(), &lapsed);
     engine_leave(engine, &reading);
-    describe(out, "ledger_open_holds", "gauge",
-             "Holds before their deadline, counted up to 10000");
+    describe(out, "ledger_open_holds", "gauge", "Holds before their deadline, counted up to 10000");
     strbuf_printf(out, "ledger_open_holds %" PRId64 "\n", gauges.open_holds);
     describe(out, "ledger_held_points", "gauge", "Points held");
     strbuf_printf(out, "ledger_held_points %s\n", points_format(held, text));
