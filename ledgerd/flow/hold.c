@@ -398,13 +398,13 @@ static int write_group(struct placing *placing, struct store *store, struct erro
     const char *projects[HOLD_GROUP_MAX];
     int64_t held_micro[HOLD_GROUP_MAX];
     struct limit_move *limits;
-    struct hold_group group = {.now = placing->now,
-                               .hold_count = placing->hold_count,
-                               .holds = placing->holds,
-                               .projects = projects,
-                               .held_micro = held_micro,
-                               .refusal_count = placing->refusal_count,
-                               .refusals = placing->refusals};
+    struct hold_writing group = {.now = placing->now,
+                                 .hold_count = placing->hold_count,
+                                 .holds = placing->holds,
+                                 .projects = projects,
+                                 .held_micro = held_micro,
+                                 .refusal_count = placing->refusal_count,
+                                 .refusals = placing->refusals};
     int result;
 
     if (placing->hold_count + placing->refusal_count == 0) {

@@ -200,7 +200,8 @@ struct columns {
     struct instant instants[STORE_HOLD_GROUP_MAX];
 };
 
-static void bind_holds(struct query *query, const struct hold_group *group, struct columns *columns)
+static void bind_holds(struct query *query, const struct hold_writing *group,
+                       struct columns *columns)
 {
     size_t count = group->hold_count;
 
@@ -235,7 +236,7 @@ static void bind_holds(struct query *query, const struct hold_group *group, stru
     query_text_array(query, columns->texts[6], count);
 }
 
-static int bind_limits(struct query *query, const struct hold_group *group, struct error *err)
+static int bind_limits(struct query *query, const struct hold_writing *group, struct error *err)
 {
     int32_t *numbers = calloc(group->limit_count + 1, sizeof *numbers);
     int64_t *points = calloc(group->limit_count + 1, sizeof *points);
@@ -257,7 +258,7 @@ static int bind_limits(struct query *query, const struct hold_group *group, stru
     return result;
 }
 
-static void bind_refusals(struct query *query, const struct hold_group *group,
+static void bind_refusals(struct query *query, const struct hold_writing *group,
                           struct columns *columns)
 {
     for (size_t i = 0; i < group->refusal_count; i++) {
@@ -268,7 +269,7 @@ static void bind_refusals(struct query *query, const struct hold_group *group,
     query_text_array(query, columns->texts[0], group->refusal_count);
 }
 
-static int bind_group(struct query *query, const struct hold_group *group, struct error *err)
+static int bind_group(struct query *query, const struct hold_writing *group, struct error *err)
 {
     struct columns *columns = malloc(sizeof *columns);
 
@@ -288,7 +289,7 @@ static int bind_group(struct query *query, const struct hold_group *group, struc
     return 0;
 }
 
-int store_hold_write(struct store *store, const struct hold_group *group, int64_t *transaction,
+int store_hold_write(struct store *store, const struct hold_writing *group, int64_t *transaction,
                      bool *is_key_taken, struct error *err)
 {
     struct query query;

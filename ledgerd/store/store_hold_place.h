@@ -97,7 +97,7 @@ struct limit_move {
     struct points held;
 };
 
-struct hold_group {
+struct hold_writing {
     struct instant now;
     size_t hold_count;
     const struct new_hold *holds;
@@ -112,7 +112,7 @@ struct hold_group {
 
 /* Write it all and commit: the last act of the transaction. *transaction gets its number. On error
  * *is_key_taken tells that another process has just used one of the keys: run it all again. */
-int store_hold_write(struct store *store, const struct hold_group *group, int64_t *transaction,
+int store_hold_write(struct store *store, const struct hold_writing *group, int64_t *transaction,
                      bool *is_key_taken, struct error *err);
 
 #endif
