@@ -126,7 +126,7 @@ COMMENT ON COLUMN ledger.slurm_job.meters IS 'What it has, or will get, of each 
 COMMENT ON COLUMN ledger.slurm_job.hold_key IS 'Key of the hold that was taken when it was submitted, from its admin comment; empty if there is none';
 COMMENT ON COLUMN ledger.slurm_job.start_key IS 'Key of the hold that was taken for it later, when it was seen without one; empty if none was';
 COMMENT ON COLUMN ledger.slurm_job.held_by_us IS 'We have held it because its project had run dry, and will release it';
-COMMENT ON COLUMN ledger.slurm_job.seen_at IS 'Round that saw it last';
+COMMENT ON COLUMN ledger.slurm_job.seen_at IS 'Round that saw it first as it is';
 
 CREATE TABLE ledger.slurm_event (
     n       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
