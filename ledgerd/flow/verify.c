@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "ledgerd/core/exact.h"
+#include "ledgerd/core/posting.h"
 #include "ledgerd/flow/verify_book.h"
 #include "ledgerd/flow/verify_chain.h"
 #include "ledgerd/store/store_grant.h"
 #include "ledgerd/store/store_verify.h"
+#include "ledgerd/store/store_verify_charge.h"
 
 void verify_note(struct verify_result *result, const char *name, const char *promise,
                  const char *detail)
@@ -109,6 +111,26 @@ static int run_statements(struct store *store, const struct verify_statement *st
     return 0;
 }
 
+/* `matched` transfers are the sum of their charges: all that there are, or one is to be named. */
+static int verify_charges(struct store *store, int64_t matched, const struct verify_moved *moved,
+                          struct verify_result *result, struct error *err)
+{
+    const struct verify_statement *statement = &verify_charge_statement;
+    const char *charge = transfer_kind_text(TRANSFER_CHARGE);
+    char detail[VERIFY_DETAIL_BYTES] = "";
+    int64_t count = 0;
+
+    for (size_t i = 0; i < moved->count; i++) {
+        count += strcmp(moved->kinds[i], charge) == 0 ? moved->transfers[i] : 0;
+    }
+    if (matched != count &&
+        store_verify_statement(store, statement, NULL, detail, sizeof detail, err) != 0) {
+        return -1;
+    }
+    verify_note(result, statement->name, statement->promise, detail);
+    return 0;
+}
+
 struct verifying {
     const struct verify_options *options;
     struct verify_result *result;
@@ -137,17 +159,23 @@ static int verify(struct store *store, void *context, struct error *err)
 {
     struct verifying *verifying = context;
     struct verify_result *result = verifying->result;
-    struct catalog *catalog = catalog_load(store, err);
+    struct catalog *catalog = NULL;
     struct verify_chain *chain = NULL;
     struct verify_moved moved;
+    int64_t matched;
     int status = -1;
 
     *result = (struct verify_result){.ok = true};
-    if (catalog != NULL && store_verify_begin(store, err) == 0) {
+    if (store_verify_begin(store, err) == 0) {
         chain = verify_chain_start(store, verifying->options, err);
     }
-    if (chain != NULL && verify_rest(store, catalog, verifying->options, result, err) == 0 &&
-        verify_chain_finish(chain, result, &moved, err) == 0) {
+    if (chain != NULL) {
+        catalog = catalog_load(store, err);
+    }
+    if (catalog != NULL && store_verify_charges_match(store, &matched, err) == 0 &&
+        verify_rest(store, catalog, verifying->options, result, err) == 0 &&
+        verify_chain_finish(chain, result, &moved, err) == 0 &&
+        verify_charges(store, matched, &moved, result, err) == 0) {
         status = run_statements(store, verify_moved_statements, verify_moved_statement_count,
                                 &moved, result, err);
     }

@@ -155,6 +155,17 @@ static const struct {
                                 "'charge')"},
     {"charges_match_transfers", "UPDATE ledger.charge SET transfer_id = transfer_id + 1 "
                                 "WHERE class = 'm'"},
+    {"charges_match_transfers", "DELETE FROM ledger.charge WHERE class = 'm'"},
+    {"charges_match_transfers", "UPDATE ledger.transfer SET kind = 'charge' WHERE kind = 'grant'"},
+    {"charges_match_transfers", "UPDATE ledger.transfer SET kind = 'move' WHERE kind = 'charge'"},
+    {"charges_match_transfers", "UPDATE ledger.charge SET project_id = 'gen1' WHERE class = 'm'"},
+    {"charges_match_transfers", "UPDATE ledger.transfer SET charges = charges + 1 "
+                                "WHERE kind = 'charge'"},
+    {"charges_match_transfers", /* a sum of zero needs no transfer, but this one names one */
+     "WITH c AS (UPDATE ledger.charge SET points_micro = 0 WHERE class = 'm' RETURNING "
+     "transfer_id) DELETE FROM ledger.transfer t USING c WHERE t.transfer_id = c.transfer_id"},
+    {"adjusted_months_are_closed", "UPDATE ledger.transfer SET belongs_to = month - interval "
+                                   "'1 month' WHERE kind = 'grant'"},
     {"unmoved_charges_are_zero", "UPDATE ledger.charge SET transfer_id = 0 WHERE class = 'm'"},
     {"usage_totals_match", "UPDATE ledger.usage_total SET list_micro = list_micro + 1"},
     {"usage_totals_match", "DELETE FROM ledger.usage_total WHERE class = 'm'"},
