@@ -13,14 +13,15 @@
 
 enum {
     READERS_MAX = 4, /* connections, of a server that has other things to do */
+    WALKS_MAX = READERS_MAX + 1,
     /* A window each, at least: a book below that is read by the caller's own connection. */
     READER_TRANSFERS = WALK_WINDOW_TRANSFERS,
 };
 
 struct reader {
-    struct walk walk;
+    struct walk *walk;
+    const struct store *like; /* the caller's */
     const char *snapshot;
-    struct store *store; /* NULL: the caller's own is used, at the end */
     pthread_t thread;
     bool has_thread;
     int result;
@@ -30,48 +31,56 @@ struct reader {
 struct verify_chain {
     struct store *store; /* the caller's */
     char snapshot[STORE_SNAPSHOT_BYTES];
-    size_t count;
+    struct walk_windows windows;
+    size_t walk_count;
+    struct walk walks[WALKS_MAX]; /* the leading one is the caller's, the others the readers' */
     struct reader readers[READERS_MAX];
     struct verify_moved moved;
 };
 
-static int read_part(struct store *store, void *context, struct error *err)
+static int read_windows(struct store *store, void *context, struct error *err)
 {
     struct reader *reader = context;
 
     if (store_snapshot_take(store, reader->snapshot, err) != 0) {
         return -1;
     }
-    return walk_run(&reader->walk, store, err);
+    return walk_run(reader->walk, store, err);
 }
 
+/* A reader that cannot have a connection takes no window. */
 static void *reader_run(void *argument)
 {
     struct reader *reader = argument;
+    struct error ignored;
+    struct store *store = store_open_like(reader->like, &ignored);
 
-    reader->result = store_transact(reader->store, STORE_UNLOCKED, read_part, reader,
-                                    &reader->error);
+    if (store != NULL) {
+        reader->result = store_transact(store, STORE_UNLOCKED, read_windows, reader,
+                                        &reader->error);
+    }
+    store_close(store);
     return NULL;
 }
 
-/* A reader that cannot have a connection or a thread is left to the caller's own. */
-static void reader_start(struct reader *reader, const struct verify_chain *chain)
+/* Nor does one that cannot have a thread. */
+static void reader_start(struct verify_chain *chain, size_t i)
 {
-    struct error ignored;
+    struct reader *reader = &chain->readers[i];
 
-    reader->snapshot = chain->snapshot;
-    reader->store = store_open_like(chain->store, &ignored);
-    reader->has_thread = reader->store != NULL &&
-                         pthread_create(&reader->thread, NULL, reader_run, reader) == 0;
+    *reader = (struct reader){
+        .walk = &chain->walks[i + 1], .like = chain->store, .snapshot = chain->snapshot};
+    reader->has_thread = pthread_create(&reader->thread, NULL, reader_run, reader) == 0;
 }
 
+/* A core is left to the caller's connection, where there is more than one. */
 static size_t reader_count(int64_t transfers)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t count = cores > READERS_MAX ? READERS_MAX : cores < 1 ? 1 : (size_t)cores;
+    size_t count = cores > READERS_MAX ? READERS_MAX : cores < 2 ? 1 : (size_t)cores - 1;
     int64_t windows = transfers / READER_TRANSFERS;
 
-    return windows < (int64_t)count ? (size_t)(windows > 0 ? windows : 1) : count;
+    return windows < (int64_t)count ? (size_t)(windows > 0 ? windows : 0) : count;
 }
 
 struct verify_chain *verify_chain_start(struct store *store, const struct verify_options *options,
@@ -90,13 +99,16 @@ struct verify_chain *verify_chain_start(struct store *store, const struct verify
         free(chain);
         return NULL;
     }
-    chain->count = reader_count(last.total);
-    for (size_t i = 0; i < chain->count; i++) {
-        chain->readers[i].walk = (struct walk){
-            .part = i, .parts = chain->count, .since = options->since};
-        if (last.total >= READER_TRANSFERS) {
-            reader_start(&chain->readers[i], chain);
-        }
+    pthread_mutex_init(&chain->windows.mutex, NULL);
+    chain->walk_count = 1 + reader_count(last.total);
+    for (size_t i = 0; i < chain->walk_count; i++) {
+        chain->walks[i] = (struct walk){.number = (unsigned char)(i + 1),
+                                        .is_leading = i == 0,
+                                        .windows = &chain->windows,
+                                        .since = options->since};
+    }
+    for (size_t i = 0; i + 1 < chain->walk_count; i++) {
+        reader_start(chain, i);
     }
     return chain;
 }
@@ -125,31 +137,32 @@ void verify_chain_destroy(struct verify_chain *chain)
     if (chain == NULL) {
         return;
     }
-    for (size_t i = 0; i < chain->count; i++) {
+    for (size_t i = 0; i < READERS_MAX; i++) {
         reader_join(&chain->readers[i]);
-        store_close(chain->readers[i].store);
-        walk_release(&chain->readers[i].walk);
     }
+    for (size_t i = 0; i < chain->walk_count; i++) {
+        walk_release(&chain->walks[i]);
+    }
+    free(chain->windows.takers);
+    pthread_mutex_destroy(&chain->windows.mutex);
     moved_release(&chain->moved);
     free(chain);
 }
 
 static int finish_reading(struct verify_chain *chain, struct error *err)
 {
-    for (size_t i = 0; i < chain->count; i++) {
+    int result = walk_run(&chain->walks[0], chain->store, err);
+
+    for (size_t i = 0; i < READERS_MAX; i++) {
         struct reader *reader = &chain->readers[i];
 
-        if (reader->has_thread) {
-            reader_join(reader);
-        } else {
-            reader->result = walk_run(&reader->walk, chain->store, &reader->error);
-        }
-        if (reader->result != 0) {
+        reader_join(reader);
+        if (result == 0 && reader->result != 0) {
             *err = reader->error;
-            return -1;
+            result = -1;
         }
     }
-    return 0;
+    return result;
 }
 
 static void moved_add(struct verify_moved *moved, const struct posting_line *line)
@@ -170,8 +183,8 @@ static int gather_moved(struct verify_chain *chain, struct verify_result *result
     struct verify_moved *moved = &chain->moved;
     size_t count = 1;
 
-    for (size_t i = 0; i < chain->count; i++) {
-        count += chain->readers[i].walk.sums.moved.count;
+    for (size_t i = 0; i < chain->walk_count; i++) {
+        count += chain->walks[i].sums.moved.count;
     }
     moved->debit_accounts = calloc(count, sizeof *moved->debit_accounts);
     moved->credit_accounts = calloc(count, sizeof *moved->credit_accounts);
@@ -185,8 +198,8 @@ static int gather_moved(struct verify_chain *chain, struct verify_result *result
         moved->transfers == NULL) {
         return error_set(err, ERROR_INTERNAL, "out of memory");
     }
-    for (size_t i = 0; i < chain->count; i++) {
-        const struct posting *posting = &chain->readers[i].walk.sums.moved;
+    for (size_t i = 0; i < chain->walk_count; i++) {
+        const struct posting *posting = &chain->walks[i].sums.moved;
 
         for (size_t n = 0; n < posting->count; n++) {
             moved_add(moved, &posting->lines[n]);
@@ -199,9 +212,9 @@ static int gather_moved(struct verify_chain *chain, struct verify_result *result
 /* The first fault is that of the first window, whoever read it. */
 static void gather_faults(const struct verify_chain *chain, struct window_faults *all)
 {
-    *all = chain->readers[0].walk.faults;
-    for (size_t i = 1; i < chain->count; i++) {
-        const struct window_faults *faults = &chain->readers[i].walk.faults;
+    *all = chain->walks[0].faults;
+    for (size_t i = 1; i < chain->walk_count; i++) {
+        const struct window_faults *faults = &chain->walks[i].faults;
 
         all->changed += faults->changed;
         all->missing += faults->missing;
@@ -227,7 +240,7 @@ static void note_transfers(const struct verify_chain *chain, struct verify_resul
     gather_faults(chain, &faults);
     snprintf(promise, sizeof promise,
              "%" PRId64 " transfers are as they were sealed, %" PRId64 " are not sealed yet",
-             chain->readers[0].walk.last.total, result->unsealed);
+             chain->walks[0].last.total, result->unsealed);
     if (faults.sealed[0] != '\0' || faults.foreign[0] != '\0') {
         snprintf(detail, sizeof detail,
                  "%.300s (%" PRId64 " changed, %" PRId64 " gone, %" PRId64 " added)",
@@ -239,10 +252,10 @@ static void note_transfers(const struct verify_chain *chain, struct verify_resul
 
 static void note_links(const struct verify_chain *chain, struct verify_result *result)
 {
-    const struct walk *first = &chain->readers[0].walk;
+    const struct walk *first = &chain->walks[0];
 
-    for (size_t i = 1; i < chain->count; i++) {
-        const struct walk *walk = &chain->readers[i].walk;
+    for (size_t i = 1; i < chain->walk_count; i++) {
+        const struct walk *walk = &chain->walks[i];
 
         if (walk->broken[0] != '\0' &&
             (first->broken[0] == '\0' || walk->broken_at < first->broken_at)) {
@@ -255,10 +268,10 @@ static void note_links(const struct verify_chain *chain, struct verify_result *r
 
 static void note_entries(const struct verify_chain *chain, struct verify_result *result)
 {
-    const struct walk *first = &chain->readers[0].walk;
+    const struct walk *first = &chain->walks[0];
 
-    for (size_t i = 1; i < chain->count; i++) {
-        const struct walk *walk = &chain->readers[i].walk;
+    for (size_t i = 1; i < chain->walk_count; i++) {
+        const struct walk *walk = &chain->walks[i];
 
         if (walk->parted[0] != '\0' &&
             (first->parted[0] == '\0' || walk->parted_at < first->parted_at)) {
@@ -286,7 +299,7 @@ static void note_checkpoint(struct walk *walk, struct verify_result *result)
 int verify_chain_finish(struct verify_chain *chain, struct verify_result *result,
                         struct verify_moved *moved, struct error *err)
 {
-    struct walk *first = &chain->readers[0].walk;
+    struct walk *first = &chain->walks[0];
 
     if (finish_reading(chain, err) != 0 || gather_moved(chain, result, err) != 0) {
         return -1;

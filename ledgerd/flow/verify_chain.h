@@ -1,7 +1,8 @@
 /* verify_chain - the chain of seals, computed again from the transfers. Internal to verify.
  *
- * Reading every transfer is most of the work of verify, so it is done by connections of its own,
- * in the snapshot of the caller's transaction, while that goes on with its statements.
+ * Reading every transfer is most of the work of verify, so connections of its own begin with it, in
+ * the snapshot of the caller's transaction, while that goes on with its statements; then the
+ * caller's connection reads as well.
  */
 #ifndef LEDGERD_FLOW_VERIFY_CHAIN_H
 #define LEDGERD_FLOW_VERIFY_CHAIN_H
@@ -17,7 +18,7 @@ struct verify_chain;
 struct verify_chain *verify_chain_start(struct store *store, const struct verify_options *options,
                                         struct error *err);
 
-/* Wait for the end, and note four checks: every link follows from the one before it; every
+/* Read what is left to read, and note four checks: every link follows from the one before it; every
  * transfer is as it was sealed, and none is missing or added; every one was booked with its entry;
  * and, with options->since, the chain still holds what that checkpoint says. Fills the result's
  * transfers and sealed_* fields. *moved gets what the transfers moved, borrowed until

@@ -3,9 +3,12 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ledgerd/flow/seal_hash.h"
+
+enum { WINDOWS_STEP = 1024 };
 
 static void note_broken(struct walk *walk, int64_t n, const char *why)
 {
@@ -78,10 +81,10 @@ static int follow_links(struct walk *walk, struct seal_hasher *hasher, const str
         if (is_own && check_link(walk, hasher, seal, err) != 0) {
             return -1;
         }
-        if (walk->part == 0) {
+        if (walk->is_leading) {
             meet_checkpoint(walk, seal);
         }
-        if (walk->part == 0 && seal->closes != NULL) {
+        if (walk->is_leading && seal->closes != NULL) {
             strbuf_add(&walk->closes, seal->closes, seal->closes_length);
         }
         walk->last = *seal;
@@ -105,14 +108,46 @@ static int read_window(struct walk *walk, struct store *store, struct seal_hashe
     return 0;
 }
 
+static int windows_grow(struct walk_windows *windows, size_t count, struct error *err)
+{
+    unsigned char *takers = realloc(windows->takers, count);
+
+    if (takers == NULL) {
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    }
+    memset(takers + windows->count, 0, count - windows->count);
+    windows->takers = takers;
+    windows->count = count;
+    return 0;
+}
+
+/* Take a window unless another walk has it. */
+static int take_window(const struct walk *walk, size_t number, bool *is_own, struct error *err)
+{
+    struct walk_windows *windows = walk->windows;
+    int result = 0;
+
+    pthread_mutex_lock(&windows->mutex);
+    if (number >= windows->count) {
+        result = windows_grow(windows, number + WINDOWS_STEP, err);
+    }
+    if (result == 0 && windows->takers[number] == 0) {
+        windows->takers[number] = walk->number;
+    }
+    *is_own = result == 0 && windows->takers[number] == walk->number;
+    pthread_mutex_unlock(&windows->mutex);
+    return result;
+}
+
 static int walk_pages(struct walk *walk, struct store *store, struct seal_hasher *hasher,
                       struct seal_page *page, struct error *err)
 {
     for (size_t number = 0;; number++) {
         const struct store_seal before = walk->last;
-        bool is_own = number % walk->parts == walk->part;
+        bool is_own;
 
-        if ((is_own ? store_seal_page : store_seal_page_heads)(
+        if (take_window(walk, number, &is_own, err) != 0 ||
+            (is_own ? store_seal_page : store_seal_page_heads)(
                 store, &before, WALK_WINDOW_TRANSFERS, page, err) != 0) {
             return -1;
         }
@@ -158,13 +193,16 @@ int walk_run(struct walk *walk, struct store *store, struct error *err)
     int result = -1;
 
     walk_release(walk); /* a repeated transaction starts over */
-    *walk = (struct walk){.part = walk->part, .parts = walk->parts, .since = walk->since};
+    *walk = (struct walk){.number = walk->number,
+                          .is_leading = walk->is_leading,
+                          .windows = walk->windows,
+                          .since = walk->since};
     strbuf_init(&walk->closes);
     walk->last.last = SEAL_START;
     if (hasher != NULL) {
         result = walk_pages(walk, store, hasher, &page, err);
     }
-    if (result == 0 && walk->part == 0) {
+    if (result == 0 && walk->is_leading) {
         result = read_unsealed(walk, store, err);
     }
     seal_page_release(&page);

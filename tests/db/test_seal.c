@@ -15,6 +15,7 @@
 #include "ledgerd/flow/grant.h"
 #include "ledgerd/flow/seal.h"
 #include "ledgerd/flow/verify.h"
+#include "ledgerd/flow/verify_walk.h"
 #include "ledgerd/store/store_post.h"
 #include "ledgerd/store/store_seal.h"
 #include "tests/lib/book.h"
@@ -297,6 +298,42 @@ static void every_damage_is_named(void **state)
     assert_all_sealed(book);
 }
 
+static int64_t transfers_of(struct walk *walk, struct store *store)
+{
+    struct error err = {0};
+    int64_t transfers = 0;
+
+    if (walk_run(walk, store, &err) != 0) {
+        fail_msg("%s", err.text);
+    }
+    for (size_t i = 0; i < walk->sums.moved.count; i++) {
+        transfers += walk->sums.moved.lines[i].charges;
+    }
+    return transfers;
+}
+
+/* Walks run again when a connection is lost. */
+static void a_walk_that_starts_over_takes_its_own_windows_again(void **state)
+{
+    struct book *book = *state;
+    struct walk_windows windows = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+    struct walk first = {.number = 1, .windows = &windows};
+    struct walk second = {.number = 2, .windows = &windows, .is_leading = true};
+    int64_t all;
+
+    seal_all(book);
+    all = testdb_int(book->conninfo, "SELECT count(*) FROM ledger.transfer");
+    assert_true(all > 0);
+    assert_int_equal(transfers_of(&first, book->store), all);
+    assert_int_equal(transfers_of(&second, book->store), 0);
+    assert_int_equal(transfers_of(&first, book->store), all);
+    assert_int_equal(first.last.total, all);
+    assert_int_equal(second.last.total, all);
+    walk_release(&first);
+    walk_release(&second);
+    free(windows.takers);
+}
+
 struct crowd {
     struct book *book;
     atomic_bool done;
@@ -391,6 +428,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_open_transaction_keeps_the_chain_below_it, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(every_damage_is_named, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_walk_that_starts_over_takes_its_own_windows_again, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(writers_and_sealers_together_lose_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_server_that_counts_from_lower_is_refused, setup,
                                         teardown),
