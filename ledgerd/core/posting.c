@@ -21,6 +21,7 @@ void posting_release(struct posting *posting)
 void posting_clear(struct posting *posting)
 {
     posting->count = 0;
+    posting->last = 0;
     if (posting->index != NULL) {
         memset(posting->index, 0, posting->index_capacity * sizeof posting->index[0]);
     }
@@ -93,21 +94,31 @@ static int posting_grow(struct posting *posting)
     return 0;
 }
 
-ptrdiff_t posting_add(struct posting *posting, const struct posting_key *key, struct points points)
+/* The key's line, a new one if it has none; NULL if out of memory. */
+static struct posting_line *line_of(struct posting *posting, const struct posting_key *key)
 {
-    struct posting_line *line;
     uint32_t *slot;
 
+    if (posting->last < posting->count && keys_are_equal(&posting->lines[posting->last].key, key)) {
+        return &posting->lines[posting->last];
+    }
     if (posting_grow(posting) != 0) {
-        return -1;
+        return NULL;
     }
     slot = slot_find(posting, key);
     if (*slot == 0) {
         posting->lines[posting->count] = (struct posting_line){.key = *key, .sum = POINTS_ZERO};
         *slot = (uint32_t)++posting->count;
     }
-    line = &posting->lines[*slot - 1];
-    if (points_add(line->sum, points, &line->sum) != POINTS_OK) {
+    posting->last = *slot - 1;
+    return &posting->lines[posting->last];
+}
+
+ptrdiff_t posting_add(struct posting *posting, const struct posting_key *key, struct points points)
+{
+    struct posting_line *line = line_of(posting, key);
+
+    if (line == NULL || points_add(line->sum, points, &line->sum) != POINTS_OK) {
         return -1;
     }
     line->charges++;

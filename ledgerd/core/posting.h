@@ -45,6 +45,7 @@ struct posting { /* a zeroed struct is empty */
     size_t count;
     struct posting_line *lines; /* in order of first appearance */
     size_t capacity;
+    size_t last;     /* line that was added to last: the same key often comes again */
     uint32_t *index; /* open addressing over lines */
     size_t index_capacity;
 };

@@ -173,10 +173,12 @@ PGresult *patience_execute(struct store *store, const char *sql)
 
 int patience_copy_row(struct store *store, char **row)
 {
-    int length;
+    int length = PQgetCopyData(store->connection, row, 1);
 
-    patience_start(store);
-    while ((length = PQgetCopyData(store->connection, row, 1)) == 0) {
+    if (length == 0) {
+        patience_start(store);
+    }
+    for (; length == 0; length = PQgetCopyData(store->connection, row, 1)) {
         if (!wait_for_socket(store, store->connection, POLLIN)) {
             patience_give_up(store);
             return -2;

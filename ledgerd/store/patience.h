@@ -37,7 +37,7 @@ PGresult *patience_last_result(struct store *store);
 PGresult *patience_execute(struct store *store, const char *sql);
 
 /* As PQgetCopyData: the length of the next row of a COPY out in *row (PQfreemem), -1 at its end,
- * -2 on failure. The deadline runs anew for each row. */
+ * -2 on failure. The deadline runs anew for each row that has to be waited for. */
 int patience_copy_row(struct store *store, char **row);
 
 /* Close the connection and leave the store without one; the server rolls back what was not

@@ -168,17 +168,33 @@ static size_t drop_own_month(char *bytes, size_t length)
     return length - LENGTH_BYTES;
 }
 
+struct copying { /* rows on their way */
+    seal_row_fn *each;
+    void *context;
+    bool has_header;
+    int32_t wire_month; /* of the row before, and what it is: most rows have the same */
+    struct month month;
+};
+
+static struct month month_of(struct copying *copying, int32_t wire)
+{
+    if (wire != copying->wire_month) {
+        copying->wire_month = wire;
+        copying->month = wire_to_month(wire);
+    }
+    return copying->month;
+}
+
 /* One message of the COPY: the header may stand before the row. Calls `each` for a row. */
-static int take_message(char *bytes, size_t length, bool *has_header, seal_row_fn *each,
-                        void *context, struct error *err)
+static int take_message(struct copying *copying, char *bytes, size_t length, struct error *err)
 {
     struct seal_row row;
 
-    if (!*has_header) {
+    if (!copying->has_header) {
         if (length < COPY_HEADER_BYTES) {
             return error_set(err, ERROR_INTERNAL, "the database sent rows without their header");
         }
-        *has_header = true;
+        copying->has_header = true;
         bytes += COPY_HEADER_BYTES;
         length -= COPY_HEADER_BYTES;
     }
@@ -191,7 +207,7 @@ static int take_message(char *bytes, size_t length, bool *has_header, seal_row_f
     length = drop_own_month(bytes, length);
     row = (struct seal_row){
         .place = {get_u64(bytes + XID_AT), (int64_t)get_u64(bytes + TRANSFER_AT)},
-        .month = wire_to_month((int32_t)get_u32(bytes + MONTH_AT)),
+        .month = month_of(copying, (int32_t)get_u32(bytes + MONTH_AT)),
         .entry_id = (int64_t)get_u64(bytes + ENTRY_AT),
         .booked_at = wire_to_instant((int64_t)get_u64(bytes + BOOKED_AT)),
         .debit_account = (int32_t)get_u32(bytes + DEBIT_AT),
@@ -206,20 +222,20 @@ static int take_message(char *bytes, size_t length, bool *has_header, seal_row_f
     if (row.kind_length > length - KIND_AT) {
         return error_set(err, ERROR_INTERNAL, "the database sent a transfer that is cut off");
     }
-    return each(context, &row, err);
+    return copying->each(copying->context, &row, err);
 }
 
 /* The rest of a COPY that is given up is read and thrown away, so that the connection can go on. */
 static int take_rows(struct store *store, seal_row_fn *each, void *context, struct error *err)
 {
-    bool has_header = false;
+    struct copying copying = {.each = each, .context = context, .month = wire_to_month(0)};
     char *message;
     int length, status = 0;
     PGresult *result;
 
     while ((length = patience_copy_row(store, &message)) > 0) {
         if (status == 0) {
-            status = take_message(message, (size_t)length, &has_header, each, context, err);
+            status = take_message(&copying, message, (size_t)length, err);
         }
         PQfreemem(message);
     }
