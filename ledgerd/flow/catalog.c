@@ -8,6 +8,7 @@
 
 #include "ledgerd/base/parse.h"
 #include "ledgerd/flow/catalog_lookup.h"
+#include "ledgerd/flow/catalog_slurm.h"
 #include "ledgerd/flow/policy_doc.h"
 #include "ledgerd/flow/ratecard_doc.h"
 #include "ledgerd/store/store_catalog.h"
@@ -260,10 +261,14 @@ static int build_lookup(struct catalog *catalog, const struct catalog_rows *rows
     return 0;
 }
 
-static int build(struct catalog *catalog, const struct catalog_rows *rows, struct error *err)
+static int build(struct catalog *catalog, struct catalog_rows *rows, struct error *err)
 {
     catalog->version = rows->version;
     catalog->rating_version = rows->rating_version;
+    catalog->slurm = catalog_slurm_create(&rows->slurm);
+    if (catalog->slurm == NULL) {
+        return out_of_memory(err);
+    }
     if (build_policies(catalog, &rows->policies, err) != 0 || build_calendar(catalog, err) != 0 ||
         build_cards(catalog, &rows->cards, err) != 0 || build_projects(catalog, rows, err) != 0) {
         return -1;
@@ -334,6 +339,7 @@ void catalog_destroy(struct catalog *catalog)
         free(catalog->lookup->names);
         free(catalog->lookup);
     }
+    catalog_slurm_destroy(catalog->slurm);
     free(catalog);
 }
 
