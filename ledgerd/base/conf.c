@@ -20,8 +20,14 @@ enum setting_type {
     SETTING_AUTH, /* checked, nothing to store while there is one choice */
     SETTING_CLASS,
     SETTING_PROJECT,
-    SETTING_LAG,     /* a duration of the section's source, up to `most` seconds */
     SETTING_NOT_YET, /* known, but its part is not built */
+    /* Of the section's source: `offset` is in struct conf_source, the default in source_init. */
+    SETTING_SOURCE_DURATION,
+    SETTING_SOURCE_TEXT,
+    SETTING_SOURCE_INSTANT,
+    SETTING_SOURCE_SHARE,
+    SETTING_SOURCE_MODE,
+    SETTING_SOURCE_ENFORCE,
 };
 
 /* Sections: "name", or "name *" for [name ANYTHING]. Keys: "key", or "key.*" for key.ANYTHING. */
@@ -29,15 +35,18 @@ struct setting {
     const char *section;
     const char *key;
     enum setting_type type;
-    size_t offset;        /* in struct conf */
+    size_t offset;        /* in struct conf, or struct conf_source */
     const char *standard; /* default, as it would be written; NULL for none */
     int64_t least, most;
 };
 
 #define AT(field) offsetof(struct conf, field)
+#define OF_SOURCE(field) offsetof(struct conf_source, field)
 #define DAY_SECONDS 86400
 #define HOUR_SECONDS 3600
 #define LAG_SECONDS_MAX (366 * DAY_SECONDS)
+
+enum { SHARE_DIGITS = 6, SHARE_WHOLE_PPM = 1000000 };
 
 static const struct setting settings[] = {
     {"database", "url", SETTING_TEXT, AT(database_url), "", 0, 0},
@@ -62,21 +71,26 @@ static const struct setting settings[] = {
     {"log", "format", SETTING_FORMAT, AT(log_json), "logfmt", 0, 0},
     {"slurm *", "partition.*", SETTING_CLASS, 0, NULL, 0, 0},
     {"slurm *", "account.*", SETTING_PROJECT, 0, NULL, 0, 0},
-    {"slurm *", "mode", SETTING_NOT_YET, 0, NULL, 0, 0},
-    {"slurm *", "interval", SETTING_NOT_YET, 0, NULL, 0, 0},
-    {"slurm *", "overlap", SETTING_NOT_YET, 0, NULL, 0, 0},
-    {"slurm *", "lag", SETTING_LAG, 0, NULL, 0, LAG_SECONDS_MAX},
-    {"slurm *", "command", SETTING_NOT_YET, 0, NULL, 0, 0},
-    {"slurm *", "url", SETTING_NOT_YET, 0, NULL, 0, 0},
-    {"slurm *", "token_file", SETTING_NOT_YET, 0, NULL, 0, 0},
-    {"slurm *", "since", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"slurm *", "mode", SETTING_SOURCE_MODE, OF_SOURCE(mode), NULL, 0, 0},
+    {"slurm *", "interval", SETTING_SOURCE_DURATION, OF_SOURCE(interval_us), NULL, 1, DAY_SECONDS},
+    {"slurm *", "overlap", SETTING_SOURCE_DURATION, OF_SOURCE(overlap_us), NULL, 0,
+     LAG_SECONDS_MAX},
+    {"slurm *", "lag", SETTING_SOURCE_DURATION, OF_SOURCE(lag_us), NULL, 0, LAG_SECONDS_MAX},
+    {"slurm *", "command", SETTING_SOURCE_TEXT, OF_SOURCE(command), NULL, 0, 0},
+    {"slurm *", "url", SETTING_SOURCE_TEXT, OF_SOURCE(url), NULL, 0, 0},
+    {"slurm *", "token_file", SETTING_SOURCE_TEXT, OF_SOURCE(token_file), NULL, 0, 0},
+    {"slurm *", "since", SETTING_SOURCE_INSTANT, OF_SOURCE(since), NULL, 0, 0},
+    {"slurm *", "enforce", SETTING_SOURCE_ENFORCE, OF_SOURCE(enforce), NULL, 0, 0},
+    {"slurm *", "pending_share", SETTING_SOURCE_SHARE, OF_SOURCE(pending_share_ppm), NULL, 0, 0},
+    {"slurm *", "pending_ttl", SETTING_SOURCE_DURATION, OF_SOURCE(pending_ttl_us), NULL, 0,
+     LAG_SECONDS_MAX},
     {"tokens *", "model.*", SETTING_CLASS, 0, NULL, 0, 0},
     {"tokens *", "mode", SETTING_NOT_YET, 0, NULL, 0, 0},
     {"tokens *", "path", SETTING_NOT_YET, 0, NULL, 0, 0},
     {"tokens *", "url", SETTING_NOT_YET, 0, NULL, 0, 0},
     {"tokens *", "format", SETTING_NOT_YET, 0, NULL, 0, 0},
     {"tokens *", "interval", SETTING_NOT_YET, 0, NULL, 0, 0},
-    {"tokens *", "lag", SETTING_LAG, 0, NULL, 0, LAG_SECONDS_MAX},
+    {"tokens *", "lag", SETTING_SOURCE_DURATION, OF_SOURCE(lag_us), NULL, 0, LAG_SECONDS_MAX},
     {"tokens *", "aggregate", SETTING_NOT_YET, 0, NULL, 0, 0},
 };
 
@@ -225,7 +239,30 @@ static bool section_is_source(const char *section)
     return pattern_match("slurm *", section) != NULL || pattern_match("tokens *", section) != NULL;
 }
 
-/* The source of a section, added with the lag of its kind when the section is met first. */
+/* A source with its defaults, which owns `name`. -1 if out of memory, with the name freed. */
+static int source_init(struct conf_source *source, char *name, bool is_slurm)
+{
+    *source = (struct conf_source){
+        .name = name,
+        .lag_us = (is_slurm ? DAY_SECONDS : HOUR_SECONDS) * INSTANT_SECOND_US,
+        .interval_us = 60 * INSTANT_SECOND_US,
+        .overlap_us = HOUR_SECONDS * INSTANT_SECOND_US,
+        .command = strdup(""),
+        .url = strdup(""),
+        .token_file = strdup(""),
+        .since = INSTANT_NONE,
+        .enforce_qos = strdup(""),
+        .pending_share_ppm = SHARE_WHOLE_PPM,
+    };
+    if (source->command == NULL || source->url == NULL || source->token_file == NULL ||
+        source->enforce_qos == NULL) {
+        conf_source_release(source);
+        return -1;
+    }
+    return 0;
+}
+
+/* The source of a section, added with its defaults when the section is met first. */
 static struct conf_source *source_take(struct conf *conf, const char *section)
 {
     char *name = source_name(section);
@@ -244,28 +281,106 @@ static struct conf_source *source_take(struct conf *conf, const char *section)
         return NULL;
     }
     conf->sources = sources;
-    sources[conf->source_count] = (struct conf_source){
-        .name = name,
-        .lag_us = (section[0] == 's' ? DAY_SECONDS : HOUR_SECONDS) * INSTANT_SECOND_US,
-    };
+    if (source_init(&sources[conf->source_count], name, section[0] == 's') != 0) {
+        return NULL;
+    }
     return &sources[conf->source_count++];
 }
 
-static const char *store_lag(struct conf *conf, const struct setting *setting, const char *section,
-                             const char *value)
+static const char *store_duration(const struct setting *setting, const char *value, int64_t *field)
+{
+    int64_t us;
+
+    if (parse_duration(value, strlen(value), &us) != 0 || us < setting->least * INSTANT_SECOND_US ||
+        us > setting->most * INSTANT_SECOND_US) {
+        return setting->most > DAY_SECONDS ? "must be a duration like 30m, 1h or 2d, up to 366d"
+                                           : "must be a duration like 30s or 15m, from 1s to 1d";
+    }
+    *field = us;
+    return NULL;
+}
+
+static const char *store_mode(struct conf_source *source, const char *value)
+{
+    if (strcmp(value, "sacct") == 0) {
+        source->mode = CONF_PULL_SACCT;
+    } else if (strcmp(value, "slurmrestd") == 0) {
+        source->mode = CONF_PULL_SLURMRESTD;
+    } else {
+        return "must be sacct or slurmrestd";
+    }
+    return NULL;
+}
+
+static const char *store_enforce(struct conf_source *source, const char *value)
+{
+    const char *qos = pattern_match("requeue:*", value);
+
+    if (strcmp(value, "none") == 0) {
+        source->enforce = CONF_ENFORCE_NONE;
+    } else if (strcmp(value, "hold") == 0) {
+        source->enforce = CONF_ENFORCE_HOLD;
+    } else if (qos != NULL) {
+        source->enforce = CONF_ENFORCE_REQUEUE;
+        return store_text(&source->enforce_qos, qos);
+    } else {
+        return "must be none, hold or requeue:QOS";
+    }
+    return NULL;
+}
+
+/* "1", "0.25": parts of a million, at most the whole. */
+static const char *store_share(const char *value, int64_t *ppm)
+{
+    static const char wrong[] = "must be a fraction from 0 to 1 with at most six digits, like 0.5";
+    size_t whole = strcspn(value, "."), digits = 0;
+    uint64_t integer, fraction = 0;
+
+    if (value[whole] == '.') {
+        digits = strlen(value + whole + 1);
+        if (digits > SHARE_DIGITS ||
+            parse_u64(value + whole + 1, digits, SHARE_WHOLE_PPM, &fraction) != 0) {
+            return wrong;
+        }
+    }
+    for (; digits < SHARE_DIGITS; digits++) {
+        fraction *= 10;
+    }
+    if (parse_u64(value, whole, 1, &integer) != 0 ||
+        integer * SHARE_WHOLE_PPM + fraction > SHARE_WHOLE_PPM) {
+        return wrong;
+    }
+    *ppm = (int64_t)(integer * SHARE_WHOLE_PPM + fraction);
+    return NULL;
+}
+
+static const char *store_of_source(struct conf *conf, const struct setting *setting,
+                                   const char *section, const char *value)
 {
     struct conf_source *source = source_take(conf, section);
-    int64_t lag_us;
+    char *field = (char *)source + setting->offset;
 
     if (source == NULL) {
         return "out of memory";
     }
-    if (parse_duration(value, strlen(value), &lag_us) != 0 ||
-        lag_us > setting->most * INSTANT_SECOND_US) {
-        return "must be a duration like 30m, 1h or 2d, up to 366d";
+    switch (setting->type) {
+    case SETTING_SOURCE_DURATION:
+        return store_duration(setting, value, (int64_t *)field);
+    case SETTING_SOURCE_TEXT:
+        return store_text((char **)field, value);
+    case SETTING_SOURCE_INSTANT:
+        return parse_rfc3339(value, strlen(value), (struct instant *)field) == 0
+                   ? NULL
+                   : "must be an RFC 3339 time with offset, like 2027-06-01T00:00:00+09:00";
+    case SETTING_SOURCE_SHARE:
+        return store_share(value, (int64_t *)field);
+    case SETTING_SOURCE_MODE:
+        return store_mode(source, value);
+    case SETTING_SOURCE_ENFORCE:
+        return store_enforce(source, value);
+    default:
+        return "is of no known type";
     }
-    source->lag_us = lag_us;
-    return NULL;
 }
 
 static const char *store_name(struct conf *conf, const struct setting *setting, const char *section,
@@ -330,8 +445,13 @@ static const char *store_value(struct conf *conf, const struct setting *setting,
     case SETTING_CLASS:
     case SETTING_PROJECT:
         return store_name(conf, setting, section, key, value);
-    case SETTING_LAG:
-        return store_lag(conf, setting, section, value);
+    case SETTING_SOURCE_DURATION:
+    case SETTING_SOURCE_TEXT:
+    case SETTING_SOURCE_INSTANT:
+    case SETTING_SOURCE_SHARE:
+    case SETTING_SOURCE_MODE:
+    case SETTING_SOURCE_ENFORCE:
+        return store_of_source(conf, setting, section, value);
     case SETTING_NOT_YET:
         break;
     }

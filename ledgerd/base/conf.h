@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "ledgerd/base/error.h"
+#include "ledgerd/base/instant.h"
 #include "ledgerd/base/log.h"
 
 #define CONF_PATH "/etc/ledger/ledgerd.conf"
@@ -36,9 +37,27 @@ struct conf_name {
     char *means;  /* class; project */
 };
 
-struct conf_source { /* a [slurm …] or [tokens …] section */
+/* How a cluster is read; CONF_PULL_NONE: not by ledgerd itself, the section only names things. */
+enum conf_pull { CONF_PULL_NONE, CONF_PULL_SACCT, CONF_PULL_SLURMRESTD };
+
+/* What is done to jobs whose project has run dry since they were submitted. */
+enum conf_enforce { CONF_ENFORCE_NONE, CONF_ENFORCE_HOLD, CONF_ENFORCE_REQUEUE };
+
+struct conf_source { /* a [slurm …] or [tokens …] section; texts are "" where not given */
     char *name;      /* "slurm:CLUSTER", or as [tokens SOURCE] has it */
     int64_t lag_us;  /* how late its records may come */
+    /* [slurm …] alone: */
+    enum conf_pull mode;
+    int64_t interval_us;
+    int64_t overlap_us;   /* of what one round reads with what was read before */
+    char *command;        /* path of sacct; "": found in PATH */
+    char *url;            /* of slurmrestd */
+    char *token_file;     /* with the token that slurmrestd wants */
+    struct instant since; /* where reading begins; INSTANT_NONE: `lag` before now */
+    enum conf_enforce enforce;
+    char *enforce_qos;         /* of CONF_ENFORCE_REQUEUE */
+    int64_t pending_share_ppm; /* of what a project has, that its pending jobs may hold */
+    int64_t pending_ttl_us;    /* how long a pending job keeps its hold; 0: as long as it waits */
 };
 
 struct conf {
@@ -71,6 +90,7 @@ int conf_load(const char *path, struct conf *conf, struct error *err);
 int conf_parse(const char *name, const char *text, struct conf *conf, struct error *err);
 
 void conf_release(struct conf *conf);
+void conf_source_release(struct conf_source *source); /* what conf_release does to each */
 
 /* What `name` of `source` means by the configuration, or NULL. Valid as long as conf. */
 const char *conf_name_find(const struct conf *conf, enum conf_name_kind kind, const char *source,

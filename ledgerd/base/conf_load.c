@@ -84,6 +84,16 @@ int conf_load(const char *path, struct conf *conf, struct error *err)
     return result;
 }
 
+void conf_source_release(struct conf_source *source)
+{
+    free(source->name);
+    free(source->command);
+    free(source->url);
+    free(source->token_file);
+    free(source->enforce_qos);
+    *source = (struct conf_source){0};
+}
+
 void conf_release(struct conf *conf)
 {
     for (size_t i = 0; i < conf->name_count; i++) {
@@ -93,7 +103,7 @@ void conf_release(struct conf *conf)
     }
     free(conf->names);
     for (size_t i = 0; i < conf->source_count; i++) {
-        free(conf->sources[i].name);
+        conf_source_release(&conf->sources[i]);
     }
     free(conf->sources);
     free(conf->database_url);

@@ -105,6 +105,50 @@ static void sources_have_their_lag(void **state)
     conf_release(&conf);
 }
 
+static void clusters_are_pulled_as_their_section_says(void **state)
+{
+    static const char text[] = "[slurm a]\n[slurm b]\nmode = slurmrestd\ninterval = 2s\n"
+                               "overlap = 0s\ncommand = /opt/bin/sacct\nurl = http://x:1\n"
+                               "token_file = /t\nsince = 2027-06-01T00:00:00+09:00\n"
+                               "enforce = requeue:low\npending_share = 0.25\npending_ttl = 3d\n"
+                               "[slurm c]\nmode = sacct\nenforce = hold\npending_share = 1.0\n";
+    const struct conf_source *source;
+    struct conf conf;
+    struct error err;
+
+    (void)state;
+    assert_int_equal(conf_parse("x", text, &conf, &err), 0);
+    source = conf_source_find(&conf, "slurm:a");
+    assert_int_equal(source->mode, CONF_PULL_NONE);
+    assert_int_equal(source->interval_us, 60 * INSTANT_SECOND_US);
+    assert_int_equal(source->overlap_us, 3600 * INSTANT_SECOND_US);
+    assert_string_equal(source->command, "");
+    assert_string_equal(source->url, "");
+    assert_string_equal(source->token_file, "");
+    assert_false(instant_is_set(source->since));
+    assert_int_equal(source->enforce, CONF_ENFORCE_NONE);
+    assert_string_equal(source->enforce_qos, "");
+    assert_int_equal(source->pending_share_ppm, 1000000);
+    assert_int_equal(source->pending_ttl_us, 0);
+    source = conf_source_find(&conf, "slurm:b");
+    assert_int_equal(source->mode, CONF_PULL_SLURMRESTD);
+    assert_int_equal(source->interval_us, 2 * INSTANT_SECOND_US);
+    assert_int_equal(source->overlap_us, 0);
+    assert_string_equal(source->command, "/opt/bin/sacct");
+    assert_string_equal(source->url, "http://x:1");
+    assert_string_equal(source->token_file, "/t");
+    assert_int_equal(source->since.us, INT64_C(1811775600) * INSTANT_SECOND_US);
+    assert_int_equal(source->enforce, CONF_ENFORCE_REQUEUE);
+    assert_string_equal(source->enforce_qos, "low");
+    assert_int_equal(source->pending_share_ppm, 250000);
+    assert_int_equal(source->pending_ttl_us, 3 * 86400 * INSTANT_SECOND_US);
+    source = conf_source_find(&conf, "slurm:c");
+    assert_int_equal(source->mode, CONF_PULL_SACCT);
+    assert_int_equal(source->enforce, CONF_ENFORCE_HOLD);
+    assert_int_equal(source->pending_share_ppm, 1000000);
+    conf_release(&conf);
+}
+
 static void mistakes_are_named_by_their_line(void **state)
 {
     static const struct {
@@ -130,7 +174,18 @@ static void mistakes_are_named_by_their_line(void **state)
         {"[http]\ntls_key = /k\n", "x.conf:2: tls_key is not yet possible"},
         {"[auth]\njwks = /k\n", "x.conf:2: jwks is not yet possible"},
         {"[auth]\nmode = required\n", "x.conf:2: mode must be none: the others are not yet built"},
-        {"[slurm a]\ninterval = 60s\n", "x.conf:2: interval is not yet possible"},
+        {"[slurm a]\ninterval = 0s\n", "x.conf:2: interval must be a duration"},
+        {"[slurm a]\ninterval = 2d\n", "x.conf:2: interval must be a duration"},
+        {"[slurm a]\noverlap = 367d\n", "x.conf:2: overlap must be a duration"},
+        {"[slurm a]\nmode = sreport\n", "x.conf:2: mode must be sacct or slurmrestd"},
+        {"[slurm a]\nsince = 2027-06-01\n", "x.conf:2: since must be an RFC 3339 time"},
+        {"[slurm a]\nenforce = requeue:\n", "x.conf:2: enforce must be none, hold or"},
+        {"[slurm a]\nenforce = kill\n", "x.conf:2: enforce must be none, hold or"},
+        {"[slurm a]\npending_share = 1.000001\n", "x.conf:2: pending_share must be a fraction"},
+        {"[slurm a]\npending_share = 0.1234567\n", "x.conf:2: pending_share must be a fraction"},
+        {"[slurm a]\npending_share = .5\n", "x.conf:2: pending_share must be a fraction"},
+        {"[slurm a]\npending_share = 0.\n", "x.conf:2: pending_share must be a fraction"},
+        {"[tokens a]\npending_ttl = 1h\n", "x.conf:2: section [tokens a] has no setting"},
         {"[slurm a]\nlag = 2\n", "x.conf:2: lag must be a duration"},
         {"[slurm a]\nlag = 367d\n", "x.conf:2: lag must be a duration"},
         {"[tokens a]\npath = x\n", "x.conf:2: path is not yet possible"},
@@ -230,6 +285,7 @@ int main(void)
         cmocka_unit_test(defaults_are_those_of_the_contract),
         cmocka_unit_test(settings_are_read),
         cmocka_unit_test(sources_have_their_lag),
+        cmocka_unit_test(clusters_are_pulled_as_their_section_says),
         cmocka_unit_test(mistakes_are_named_by_their_line),
         cmocka_unit_test(overlong_lines_are_refused_not_cut),
         cmocka_unit_test(files_and_the_environment),
