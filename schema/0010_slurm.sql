@@ -104,6 +104,7 @@ CREATE TABLE ledger.slurm_job (
     PRIMARY KEY (cluster, job_id)
 );
 CREATE INDEX slurm_job_key ON ledger.slurm_job (hold_key) WHERE hold_key <> '';
+CREATE INDEX slurm_job_start_key ON ledger.slurm_job (start_key) WHERE start_key <> '';
 COMMENT ON TABLE ledger.slurm_job IS 'Jobs that are pending or running, as the last round saw them';
 COMMENT ON COLUMN ledger.slurm_job.cluster IS 'The cluster';
 COMMENT ON COLUMN ledger.slurm_job.job_id IS 'Its own (raw) job id';
@@ -151,10 +152,18 @@ ALTER TABLE ledger.hold
     ADD COLUMN source       text COLLATE "C" NOT NULL DEFAULT '',
     ADD COLUMN at_once      integer NOT NULL DEFAULT 0 CHECK (at_once >= 0),
     ADD COLUMN confirmed_at timestamptz;
-CREATE INDEX hold_source ON ledger.hold (source) WHERE state = 'open' AND source <> '';
+CREATE INDEX hold_source ON ledger.hold (source, project_id, hold_no) WHERE state = 'open' AND source <> '';
 COMMENT ON COLUMN ledger.hold.source IS 'Source that confirms it: slurm:<cluster>; empty if none does';
 COMMENT ON COLUMN ledger.hold.at_once IS 'How many of its parts may run at a time, so how many it reserves for: points_micro is that of so many; 0 for all';
 COMMENT ON COLUMN ledger.hold.confirmed_at IS 'When its source confirmed it last; null if it never did';
+
+-- Parts that will never run (tasks of an array that were cancelled while they waited) end together, in one event.
+ALTER TABLE ledger.hold_event
+    DROP CONSTRAINT hold_event_kind_check,
+    ADD CONSTRAINT hold_event_kind_check CHECK (kind IN ('record', 'settle', 'release', 'extend', 'expire', 'cancel')),
+    ADD COLUMN parts integer NOT NULL DEFAULT 1 CHECK (parts > 0);
+COMMENT ON COLUMN ledger.hold_event.kind IS 'record: a record that names it was booked; settle, release, extend: asked for; expire: its deadline was noted to have passed; cancel: parts that its source no longer knows were given back';
+COMMENT ON COLUMN ledger.hold_event.parts IS 'How many parts it ended, if it ended any';
 
 CREATE FUNCTION ledger.is_lapsed(source text, expires_at timestamptz, at timestamptz) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE AS $$

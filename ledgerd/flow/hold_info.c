@@ -24,7 +24,7 @@ static enum hold_state state_at(const struct hold_row *row, struct instant now)
             state = (enum hold_state)i;
         }
     }
-    return state == HOLD_OPEN && row->expires_at.us <= now.us ? HOLD_EXPIRED : state;
+    return state == HOLD_OPEN && row->lapses_at.us <= now.us ? HOLD_EXPIRED : state;
 }
 
 void hold_info_fill(const struct hold_row *row, struct instant now, struct hold_info *hold)

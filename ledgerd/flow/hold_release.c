@@ -125,7 +125,7 @@ static int apply_release(struct act *act, struct store *store, struct locked_hol
     if (strcmp(hold->state, "settled") == 0) {
         return resolved(hold, "is settled already", err);
     }
-    if (was_open && instant_compare(act->locked_at, hold->expires_at) < 0) {
+    if (was_open && instant_compare(act->locked_at, hold->lapses_at) < 0) {
         act->result->freed = hold->held;
     }
     snprintf(text, sizeof text, "{\"freed\":\"%s\"}", points_format(act->result->freed, points));
@@ -171,7 +171,7 @@ static int apply_extend(struct act *act, struct store *store, struct locked_hold
     if (strcmp(hold->state, "open") != 0) {
         return resolved(hold, "has ended already", err);
     }
-    if (instant_compare(hold->expires_at, act->locked_at) <= 0) {
+    if (instant_compare(hold->lapses_at, act->locked_at) <= 0) {
         return resolved(hold, "is past its deadline", err);
     }
     event.n = ++hold->events;

@@ -50,7 +50,7 @@ static int lock_lapsed(const struct sweep *sweep, struct store *store, struct lo
 /* Ended or extended since it was found. */
 static bool is_over(const struct locked_hold *hold, struct instant now)
 {
-    return strcmp(hold->state, "open") == 0 && instant_compare(hold->expires_at, now) <= 0;
+    return strcmp(hold->state, "open") == 0 && instant_compare(hold->lapses_at, now) <= 0;
 }
 
 static void expire(struct locked_hold *hold, struct instant now, struct hold_event *event,

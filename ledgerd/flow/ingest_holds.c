@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ledgerd/flow/hold_name.h"
+#include "ledgerd/flow/hold_parts.h"
 
 static int no_memory(struct error *err)
 {
@@ -200,13 +201,13 @@ static struct points rest_of(const struct locked_hold *hold)
     return (struct points){hold->points.micro - hold->freed.micro};
 }
 
-/* The points that belong to the part that ends next: all that are left for the last one. */
+/* The points that one part may use: all that are left for the last one. */
 static struct points part_of(const struct locked_hold *hold)
 {
     if (hold->parts == 0 || hold->ended_parts + 1 >= hold->parts) {
         return rest_of(hold);
     }
-    return least(rest_of(hold), (struct points){hold->points.micro / hold->parts});
+    return least(rest_of(hold), hold_part(hold));
 }
 
 static bool is_open(const struct locked_hold *hold)
@@ -216,7 +217,7 @@ static bool is_open(const struct locked_hold *hold)
 
 static bool is_live(const struct locked_hold *hold, struct instant now)
 {
-    return is_open(hold) && instant_compare(hold->expires_at, now) > 0;
+    return is_open(hold) && instant_compare(hold->lapses_at, now) > 0;
 }
 
 static int add_event(struct named_holds *holds, struct locked_hold *hold,
@@ -283,7 +284,7 @@ static int end_by_record(struct named_holds *holds, const struct named_hold *nam
         event.freed.micro = event.freed.micro > 0 ? event.freed.micro : 0;
     } else if (named->item->ends_part && !known.is_end) {
         event.is_end = true;
-        event.freed = part_of(hold);
+        event.freed = hold_freed_by(hold, 1);
     }
     if (!named->is_new && !event.is_end && points_is_zero(event.charged)) {
         return 0;
@@ -308,7 +309,7 @@ static int end_by_settlement(struct named_holds *holds, const struct named_hold 
         .is_end = settlement->is_final || is_part_end,
         .charged = named->item->points,
         .freed = settlement->is_final ? rest_of(hold)
-                 : is_part_end        ? part_of(hold)
+                 : is_part_end        ? hold_freed_by(hold, 1)
                                       : least(rest_of(hold), named->item->points),
         .record_no = named->record_no,
         .expires_at = INSTANT_NONE,

@@ -1,12 +1,14 @@
 /* store_gauges - see store_gauges.h. */
 #include "ledgerd/store/store_gauges.h"
 
+#include "ledgerd/store/hold_lapse.h"
 #include "ledgerd/store/query.h"
 
 static const char GAUGES_SQL[] =
-    "SELECT (SELECT count(*) FROM (SELECT 1 FROM ledger.hold WHERE state = 'open' "
-    "        AND expires_at > $1 ORDER BY expires_at LIMIT $2) o), "
-    "       (SELECT coalesce(sum(points_micro - covered_micro), 0)::bigint FROM ledger.accrual)";
+    "SELECT (SELECT count(*) FROM (SELECT 1 FROM ledger.hold h WHERE state = 'open' "
+    "        AND " HOLD_COUNTS("h", "$1") " ORDER BY expires_at LIMIT $2) o), "
+                                          "       (SELECT coalesce(sum(points_micro - "
+                                          "covered_micro), 0)::bigint FROM ledger.accrual)";
 
 int store_read_gauges(struct store *store, struct instant now, struct store_gauges *gauges,
                       struct error *err)

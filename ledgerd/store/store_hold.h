@@ -1,7 +1,8 @@
 /* store_hold - holds as the book has them: found, listed, and summed once their deadline passed.
  *
- * A hold is in force while its state is open and its deadline lies ahead; that its deadline has
- * passed may be noted late, so readers take off what has lapsed by their own clock.
+ * A hold is in force while its state is open and its deadline lies ahead, or stands still because
+ * the source that confirms it is stale; that its deadline has passed may be noted late, so readers
+ * take off what has lapsed by their own clock.
  */
 #ifndef LEDGERD_STORE_STORE_HOLD_H
 #define LEDGERD_STORE_STORE_HOLD_H
@@ -34,8 +35,9 @@ struct hold_row { /* texts are the rows' own, "" where there is none */
     const char *state; /* as it was noted */
     struct instant made_at;
     struct instant expires_at;
-    struct instant ended_at; /* INSTANT_NONE while open */
-    const char *decision;    /* as it was answered */
+    struct instant lapses_at; /* expires_at; INSTANT_NEVER while the deadline stands still */
+    struct instant ended_at;  /* INSTANT_NONE while open */
+    const char *decision;     /* as it was answered */
 };
 
 struct hold_rows {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledgerd/store/hold_lapse.h"
 #include "ledgerd/store/query.h"
 
 static int no_memory(struct error *err)
@@ -28,10 +29,11 @@ int store_lock_positions(struct store *store, const int32_t *accounts, size_t ac
 
 /* --- holds ---------------------------------------------------------------------------------- */
 
-#define READ_SQL                                                              \
-    "SELECT hold_no, key_hash, project_id, user_name, class, points_micro, "  \
-    "freed_micro, held_micro, parts, ended_parts, events, state, expires_at " \
-    "FROM ledger.hold WHERE hold_no = ANY ($1) OR key_hash = ANY ($2) ORDER BY hold_no"
+#define READ_SQL                                                                               \
+    "SELECT hold_no, key_hash, project_id, user_name, class, points_micro, "                   \
+    "freed_micro, held_micro, parts, ended_parts, events, state, expires_at, " HOLD_LAPSES_AT( \
+        "h") ", at_once "                                                                      \
+             "FROM ledger.hold h WHERE hold_no = ANY ($1) OR key_hash = ANY ($2) ORDER BY hold_no"
 
 void store_locked_holds_release(struct locked_holds *holds)
 {
@@ -59,6 +61,8 @@ static int hold_from_row(const struct rows *rows, size_t row, struct locked_hold
         .ended_parts = rows_i64(rows, row, 9),
         .events = rows_i64(rows, row, 10),
         .expires_at = rows_instant(rows, row, 12),
+        .lapses_at = rows_instant(rows, row, 13),
+        .at_once = rows_i64(rows, row, 14),
     };
     if (hold->has_key) {
         memcpy(hold->key_hash, rows_bytes(rows, row, 1), sizeof hold->key_hash);
@@ -75,7 +79,7 @@ int store_lock_holds(struct store *store, bool lock, const int64_t *numbers, siz
     struct rows rows;
 
     *holds = (struct locked_holds){0};
-    query_init(&query, lock ? READ_SQL " FOR UPDATE" : READ_SQL);
+    query_init(&query, lock ? READ_SQL " FOR UPDATE OF h" : READ_SQL);
     query_i64_array(&query, numbers, number_count);
     query_uuid_array(&query, keys, key_count);
     if (query_run(store, &query, &rows, NULL, err) != 0) {
@@ -198,7 +202,7 @@ static int add_event(struct store *store, const struct hold_event *event, struct
 }
 
 struct event_columns {
-    int64_t *holds, *ns, *charged, *freed, *records;
+    int64_t *holds, *ns, *charged, *freed, *records, *parts;
     const char **kinds;
     struct instant *ats;
     bool *ends;
@@ -211,6 +215,7 @@ static void event_columns_release(struct event_columns *columns)
     free(columns->charged);
     free(columns->freed);
     free(columns->records);
+    free(columns->parts);
     free(columns->kinds);
     free(columns->ats);
     free(columns->ends);
@@ -224,12 +229,13 @@ static int event_columns_fill(struct event_columns *columns, const struct hold_e
     columns->charged = calloc(count, sizeof *columns->charged);
     columns->freed = calloc(count, sizeof *columns->freed);
     columns->records = calloc(count, sizeof *columns->records);
+    columns->parts = calloc(count, sizeof *columns->parts);
     columns->kinds = calloc(count, sizeof *columns->kinds);
     columns->ats = calloc(count, sizeof *columns->ats);
     columns->ends = calloc(count, sizeof *columns->ends);
     if (columns->holds == NULL || columns->ns == NULL || columns->charged == NULL ||
         columns->freed == NULL || columns->records == NULL || columns->kinds == NULL ||
-        columns->ats == NULL || columns->ends == NULL) {
+        columns->ats == NULL || columns->ends == NULL || columns->parts == NULL) {
         return -1;
     }
     for (size_t i = 0; i < count; i++) {
@@ -238,6 +244,7 @@ static int event_columns_fill(struct event_columns *columns, const struct hold_e
         columns->charged[i] = events[i].charged.micro;
         columns->freed[i] = events[i].freed.micro;
         columns->records[i] = events[i].record_no;
+        columns->parts[i] = events[i].parts > 1 ? events[i].parts : 1;
         columns->kinds[i] = events[i].kind;
         columns->ats[i] = events[i].at;
         columns->ends[i] = events[i].is_end;
@@ -259,9 +266,9 @@ static int add_events(struct store *store, const struct hold_event *events, size
     }
     query_init(&query,
                "INSERT INTO ledger.hold_event (hold_no, n, kind, at, is_end, charged_micro, "
-               "freed_micro, record_no) SELECT hold_no, n, kind, at, is_end, charged, freed, "
-               "nullif(record_no, 0) FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) "
-               "AS e(hold_no, n, kind, at, is_end, charged, freed, record_no)");
+               "freed_micro, record_no, parts) SELECT hold_no, n, kind, at, is_end, charged, "
+               "freed, nullif(record_no, 0), parts FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) "
+               "AS e(hold_no, n, kind, at, is_end, charged, freed, record_no, parts)");
     query_i64_array(&query, columns.holds, count);
     query_i64_array(&query, columns.ns, count);
     query_text_array(&query, columns.kinds, count);
@@ -270,6 +277,7 @@ static int add_events(struct store *store, const struct hold_event *events, size
     query_i64_array(&query, columns.charged, count);
     query_i64_array(&query, columns.freed, count);
     query_i64_array(&query, columns.records, count);
+    query_i64_array(&query, columns.parts, count);
     result = query_run(store, &query, NULL, NULL, err);
     event_columns_release(&columns);
     return result;
@@ -418,8 +426,8 @@ int store_holds_lapsed(struct store *store, struct instant now, size_t limit,
     struct query query;
     struct rows rows;
 
-    query_init(&query, "SELECT hold_no, project_id FROM ledger.hold WHERE state = 'open' "
-                       "AND expires_at <= $1 ORDER BY expires_at LIMIT $2");
+    query_init(&query, "SELECT hold_no, project_id FROM ledger.hold h WHERE state = 'open' "
+                       "AND " HOLD_HAS_LAPSED("h", "$1") " ORDER BY expires_at LIMIT $2");
     query_instant(&query, now);
     query_i64(&query, (int64_t)limit);
     if (query_run(store, &query, &rows, NULL, err) != 0) {

@@ -31,10 +31,12 @@ struct locked_hold {
     struct points freed;
     struct points held;
     int64_t parts;
+    int64_t at_once; /* parts that it reserves for; 0: for all */
     int64_t ended_parts;
     int64_t events;
     char state[16];
     struct instant expires_at;
+    struct instant lapses_at; /* expires_at; INSTANT_NEVER while the deadline stands still */
 };
 
 struct locked_holds {
@@ -55,6 +57,7 @@ struct hold_event { /* a row of ledger.hold_event */
     const char *kind;
     struct instant at;
     bool is_end;
+    int64_t parts; /* that it ended, if more than one; else 0 */
     struct points charged;
     struct points freed;
     int64_t record_no;             /* 0: none */

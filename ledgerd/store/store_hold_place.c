@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledgerd/store/hold_lapse.h"
 #include "ledgerd/store/hold_rows.h"
 #include "ledgerd/store/query.h"
 
@@ -15,8 +16,9 @@ static const char LOCK_SQL[] =
 static const char LOOK_SQL[] =
     "SELECT project_id, user_name, NULL::timestamptz, micro, version "
     "FROM ledger.catalog_version LEFT JOIN (SELECT project_id, user_name, "
-    "sum(held_micro)::bigint AS micro FROM ledger.hold "
-    "WHERE state = 'open' AND expires_at <= $1 AND project_id = ANY ($2) GROUP BY 1, 2) l ON true";
+    "sum(held_micro)::bigint AS micro FROM ledger.hold h "
+    "WHERE state = 'open' AND project_id = ANY ($2) AND " HOLD_HAS_LAPSED(
+        "h", "$1") " GROUP BY 1, 2) l ON true";
 
 static const char DRAW_SQL[] =
     "SELECT project_id, ''::text, nullif(since, '-infinity'), points_micro "

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledgerd/store/hold_lapse.h"
 #include "ledgerd/store/query.h"
 
 /* One row for each draw of each changed project; a project without draws has one row with a null
@@ -51,9 +52,9 @@ static const char SHARE_TOTAL_SQL[] =
     " ORDER BY 1, 2";
 
 static const char DUE_SQL[] =
-    "SELECT project_id, user_name, expires_at, held_micro FROM ledger.hold "
-    "WHERE state = 'open' AND expires_at <= $1 AND held_micro > 0 ORDER BY expires_at, hold_no "
-    "LIMIT $2";
+    "SELECT project_id, user_name, expires_at, held_micro FROM ledger.hold h "
+    "WHERE state = 'open' AND held_micro > 0 AND " HOLD_HAS_LAPSED(
+        "h", "$1") " ORDER BY expires_at, hold_no LIMIT $2";
 
 static int position_from_row(const struct rows *rows, size_t row, size_t draws,
                              struct store_position *position)

@@ -66,8 +66,8 @@ struct store_dues {
     char *texts;            /* what the names point into */
 };
 
-/* Read the open holds that hold something and whose deadline is at `until` or before, at most
- * `limit` of them. Owned by the caller. */
+/* Read the open holds that hold something and whose deadline is at `until` or before and does not
+ * stand still, at most `limit` of them. Owned by the caller. */
 int store_read_dues(struct store *store, struct instant until, size_t limit,
                     struct store_dues *dues, struct error *err);
 void store_dues_release(struct store_dues *dues);

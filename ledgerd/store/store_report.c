@@ -1,6 +1,7 @@
 /* Questions of the reports about projects, and the walk over their answers. */
 #include "ledgerd/store/store_report.h"
 
+#include "ledgerd/store/hold_lapse.h"
 #include "ledgerd/store/query.h"
 
 /* Both sides of every sum: as a debit it leaves one account, as a credit it arrives at another. */
@@ -59,9 +60,10 @@ static const char USAGE_LINES_SQL[] =
 static const char ACCRUED_SQL[] = "SELECT project_id, accrued_micro FROM ledger.project_position"
                                   " WHERE accrued_micro <> 0";
 
-static const char HELD_SQL[] = "SELECT project_id, sum(held_micro)::bigint FROM ledger.hold"
-                               " WHERE state = 'open' AND expires_at > $1 GROUP BY 1"
-                               " HAVING sum(held_micro) > 0";
+static const char HELD_SQL[] = "SELECT project_id, sum(held_micro)::bigint FROM ledger.hold h"
+                               " WHERE state = 'open' AND " HOLD_COUNTS(
+                                   "h", "$1") " GROUP BY 1"
+                                              " HAVING sum(held_micro) > 0";
 
 static const char SOURCES_SQL[] = "SELECT name, last_record_at FROM ledger.source"
                                   " WHERE last_record_at IS NOT NULL ORDER BY name COLLATE \"C\"";

@@ -6,7 +6,7 @@ static const char event_sql[] =
     "there are %s that freed %s and ended %s', h.hold_no, h.events, h.freed_micro, h.ended_parts, "
     "coalesce(e.n, 0), coalesce(e.freed, 0), coalesce(e.parts, 0)) FROM ledger.hold h "
     "FULL JOIN (SELECT hold_no, count(*) AS n, max(n) AS last, sum(freed_micro) AS freed, "
-    "count(*) FILTER (WHERE is_end AND kind IN ('record', 'settle')) AS parts "
+    "sum(parts) FILTER (WHERE is_end AND kind IN ('record', 'settle', 'cancel')) AS parts "
     "FROM ledger.hold_event GROUP BY 1) e USING (hold_no) "
     "WHERE h.events IS DISTINCT FROM coalesce(e.n, 0) OR e.last <> e.n "
     "OR h.freed_micro <> coalesce(e.freed, 0) "
@@ -20,6 +20,18 @@ static const char held_sql[] =
     "CROSS JOIN LATERAL (SELECT CASE WHEN h.state = 'open' THEN greatest(0, "
     "h.points_micro - h.freed_micro - coalesce(a.covered, 0)) ELSE 0 END AS due) d "
     "WHERE h.held_micro <> d.due ORDER BY h.hold_no LIMIT 1";
+
+/* What is left of it is what its remaining parts, as many as may run at a time, come to. One part
+ * alone may have been settled bit by bit. */
+static const char part_sql[] =
+    "SELECT format('hold h_%s has %s of %s parts to come, %s at a time, and reserves %s "
+    "micro-points for them, it comes to %s', h.hold_no, h.parts - h.ended_parts, h.parts, d.slots, "
+    "h.points_micro - h.freed_micro, d.due) FROM ledger.hold h "
+    "CROSS JOIN LATERAL (SELECT CASE WHEN h.at_once BETWEEN 1 AND h.parts THEN h.at_once "
+    "ELSE h.parts END AS n) s CROSS JOIN LATERAL (SELECT s.n AS slots, h.points_micro - "
+    "(s.n - least(s.n, h.parts - h.ended_parts)) * (h.points_micro / s.n) AS due) d "
+    "WHERE h.state = 'open' AND h.parts > 1 AND h.points_micro - h.freed_micro <> d.due "
+    "ORDER BY h.hold_no LIMIT 1";
 
 static const char position_sql[] =
     "SELECT format('project %s: the position says %s micro-points are held, its open holds add up "
@@ -50,6 +62,8 @@ const struct verify_statement verify_hold_statements[] = {
     {"holds_follow_their_events", "every hold is what its events have left of it", event_sql},
     {"holds_hold_the_rest", "every open hold holds its points less what was freed or is accrued",
      held_sql},
+    {"holds_reserve_parts", "every open hold reserves for the parts that are still to come",
+     part_sql},
     {"positions_sum_holds", "what is held of every project is the sum of its open holds",
      position_sql},
     {"limits_sum_holds", "what is held against every limit is the sum of its open holds",
