@@ -6,6 +6,7 @@
 #   ledgerd/http                               -> libledger-http.a    + ledgerd/main.c     = ledgerd
 #   ledgerd/ctl   (without main.c)             -> libledger-ctl.a     + ledgerd/ctl/main.c = ledgerctl
 #   reports       (without main.c)             -> libledger-report.a  + reports/main.c     = ledger-report
+#   contrib/slurm/client                       -> libledger-client.a, libc alone: hooks and ledgerctl
 #   schema/NNNN_*.sql                          -> gen/schema_embed.c, part of libledger.a
 #   tests/{unit,db,bench}/*.c, tests/property/*_driver.c, tests/fuzz/fuzz_*.c -> a program each
 #
@@ -83,6 +84,7 @@ MIGRATIONS := $(sort $(wildcard schema/[0-9]*_*.sql))
 LEDGER_SRC := $(call sources,ledgerd/base ledgerd/core ledgerd/store ledgerd/flow importers)
 HTTP_SRC := $(call sources,ledgerd/http)
 CTL_SRC := $(filter-out ledgerd/ctl/main.c,$(call sources,ledgerd/ctl))
+CLIENT_SRC := $(call sources,contrib/slurm/client)
 REPORT_SRC := $(filter-out reports/main.c,$(call sources,reports))
 TESTLIB_SRC := $(call sources,tests/lib)
 UNIT_SRC := $(filter tests/unit/test_%,$(call sources,tests/unit))
@@ -96,8 +98,9 @@ LEDGER_LIB := $(BUILD)/libledger.a
 HTTP_LIB := $(BUILD)/libledger-http.a
 CTL_LIB := $(BUILD)/libledger-ctl.a
 REPORT_LIB := $(BUILD)/libledger-report.a
+CLIENT_LIB := $(BUILD)/libledger-client.a
 TEST_LIB := $(BUILD)/libtest.a
-ALL_LIBS := $(HTTP_LIB) $(CTL_LIB) $(REPORT_LIB) $(LEDGER_LIB)
+ALL_LIBS := $(HTTP_LIB) $(CTL_LIB) $(REPORT_LIB) $(LEDGER_LIB) $(CLIENT_LIB)
 
 PROGRAMS := $(if $(filter ledgerd/main.c,$(MAIN_SRC)),$(BUILD)/ledgerd) \
     $(if $(filter ledgerd/ctl/main.c,$(MAIN_SRC)),$(BUILD)/ledgerctl) \
@@ -108,7 +111,7 @@ DRIVERS := $(DRIVER_SRC:%.c=$(BUILD)/%)
 BENCHES := $(BENCH_SRC:%.c=$(BUILD)/%)
 FUZZERS := $(FUZZ_SRC:%.c=$(BUILD)/%)
 
-PROJECT_SRC := $(LEDGER_SRC) $(HTTP_SRC) $(CTL_SRC) $(REPORT_SRC) $(MAIN_SRC)
+PROJECT_SRC := $(LEDGER_SRC) $(HTTP_SRC) $(CTL_SRC) $(REPORT_SRC) $(CLIENT_SRC) $(MAIN_SRC)
 TEST_SRC := $(TESTLIB_SRC) $(UNIT_SRC) $(DB_SRC) $(BENCH_SRC) $(DRIVER_SRC)
 OBJECTS := $(call objects,$(PROJECT_SRC) $(TEST_SRC) $(FUZZ_SRC))
 
@@ -141,7 +144,11 @@ $(LEDGER_LIB): $(call objects,$(LEDGER_SRC)) $(BUILD)/obj/gen/schema_embed.o
 $(HTTP_LIB): $(call objects,$(HTTP_SRC))
 $(CTL_LIB): $(call objects,$(CTL_SRC))
 $(REPORT_LIB): $(call objects,$(REPORT_SRC))
+$(CLIENT_LIB): $(call objects,$(CLIENT_SRC))
 $(TEST_LIB): $(call objects,$(TESTLIB_SRC))
+
+# What a hook loads must be position-independent code; private, or the stamps would inherit it.
+$(call objects,$(CLIENT_SRC)): private CFLAGS_ALL += -fPIC
 
 $(ALL_LIBS) $(TEST_LIB): $(BUILD)/stamp-sources
 	@mkdir -p $(@D)
@@ -155,7 +162,7 @@ endef
 $(BUILD)/ledgerd: $(BUILD)/obj/ledgerd/main.o $(HTTP_LIB) $(LEDGER_LIB)
 	$(link)
 
-$(BUILD)/ledgerctl: $(BUILD)/obj/ledgerd/ctl/main.o $(CTL_LIB) $(LEDGER_LIB)
+$(BUILD)/ledgerctl: $(BUILD)/obj/ledgerd/ctl/main.o $(CTL_LIB) $(LEDGER_LIB) $(CLIENT_LIB)
 	$(link)
 
 $(BUILD)/ledger-report: $(BUILD)/obj/reports/main.o $(REPORT_LIB) $(LEDGER_LIB)
