@@ -50,6 +50,9 @@ struct store {
 #define STORE_LOCK_KEY_RECORDS "119182851564803"
 #define STORE_LOCK_KEY_SEAL "119182851564804"
 
+/* Locks of two numbers are apart from those of one: this, and the hash of a source's name. */
+#define STORE_LOCK_CLASS_PULL "1818584167"
+
 /* Make *err of a COMMIT whose connection broke ("it is not known whether …"); leaves it alone if
  * the connection stands. Always returns -1. */
 int store_doubt(struct store *store, struct error *err);
