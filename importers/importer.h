@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "ledgerd/base/error.h"
 #include "ledgerd/base/instant.h"
@@ -73,6 +74,13 @@ struct importer; /* one format over one input */
  * the path. */
 struct input *input_open(const char *path, struct error *err);
 struct input *input_from_memory(const char *bytes, size_t length);
+
+/* Bytes that `read` gives: how many (at most `size`, at least 1), 0 at the end, -1 with *err, which
+ * is what the importer then fails with. `name` stands in errors; it and the context are borrowed.
+ * NULL on error. */
+typedef ssize_t input_read_fn(void *context, void *buffer, size_t size, struct error *err);
+struct input *input_from_reader(const char *name, input_read_fn *read, void *context,
+                                struct error *err);
 void input_close(struct input *input); /* accepts NULL */
 uint64_t input_bytes_read(const struct input *input);
 uint64_t input_size(const struct input *input); /* 0 if not known */

@@ -15,7 +15,9 @@ enum {
 };
 
 struct input {
-    int fd; /* -1: memory */
+    int fd;              /* -1: memory, or a reader */
+    input_read_fn *read; /* NULL: there is none */
+    void *context;
     bool owns_fd;
     bool ended; /* read() said so */
     char *path;
@@ -56,6 +58,25 @@ struct input *input_open(const char *path, struct error *err)
     return input;
 }
 
+struct input *input_from_reader(const char *name, input_read_fn *read, void *context,
+                                struct error *err)
+{
+    struct input *input = calloc(1, sizeof *input);
+
+    if (input == NULL || (input->path = strdup(name)) == NULL ||
+        (input->buffer = malloc(WINDOW_FIRST_BYTES)) == NULL) {
+        error_set(err, ERROR_INTERNAL, "%s: out of memory", name);
+        input_close(input);
+        return NULL;
+    }
+    input->fd = -1;
+    input->read = read;
+    input->context = context;
+    input->window = input->buffer;
+    input->capacity = WINDOW_FIRST_BYTES;
+    return input;
+}
+
 struct input *input_from_memory(const char *bytes, size_t length)
 {
     struct input *input = calloc(1, sizeof *input);
@@ -86,7 +107,7 @@ void input_close(struct input *input)
 
 uint64_t input_bytes_read(const struct input *input)
 {
-    return input->fd < 0 ? input->consumed : input->consumed + (input->end - input->start);
+    return input->buffer == NULL ? input->consumed : input->consumed + (input->end - input->start);
 }
 
 uint64_t input_size(const struct input *input)
@@ -139,16 +160,28 @@ static int make_room(struct input *input, size_t want, struct error *err)
     return 0;
 }
 
-static enum input_status read_some(struct input *input, struct error *err)
+static ssize_t read_file(struct input *input, char *buffer, size_t size, struct error *err)
 {
     ssize_t got;
 
     do {
-        got = read(input->fd, input->buffer + input->end, input->capacity - input->end);
+        got = read(input->fd, buffer, size);
     } while (got < 0 && errno == EINTR);
     if (got < 0) {
         error_set(err, ERROR_INPUT, "%s: reading failed after byte %llu: %s", input->path,
                   (unsigned long long)input_bytes_read(input), strerror(errno));
+    }
+    return got;
+}
+
+static enum input_status read_some(struct input *input, struct error *err)
+{
+    char *to = input->buffer + input->end;
+    size_t room = input->capacity - input->end;
+    ssize_t got = input->read != NULL ? input->read(input->context, to, room, err)
+                                      : read_file(input, to, room, err);
+
+    if (got < 0) {
         return INPUT_FAILED;
     }
     if (got == 0) {
