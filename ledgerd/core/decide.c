@@ -33,7 +33,9 @@ static void refuse(struct decide_answer *answer, enum decide_reason reason)
 /* Who asks, whatever it costs. */
 static void decide_standing(const struct decide_question *question, struct decide_answer *answer)
 {
-    if (!question->project_known) {
+    if (question->unresolved == DECIDE_UNKNOWN_USER || question->unresolved == DECIDE_UNKNOWN_JOB) {
+        refuse(answer, question->unresolved);
+    } else if (!question->project_known) {
         refuse(answer, DECIDE_UNKNOWN_PROJECT);
     } else if (question->project_closed) {
         refuse(answer, DECIDE_PROJECT_CLOSED);
@@ -86,7 +88,8 @@ void decide(const struct decide_question *question, struct decide_answer *answer
         return; /* a service pays for its own machine time: yes, with 0 points */
     }
     if (!question->rated) {
-        refuse(answer, DECIDE_NO_RATE);
+        refuse(answer, question->unresolved == DECIDE_NO_TIME_LIMIT ? DECIDE_NO_TIME_LIMIT
+                                                                    : DECIDE_NO_RATE);
         return; /* nothing to compare with what there is */
     }
     if (question->stale) {
@@ -100,9 +103,12 @@ static const struct {
     int status;
 } reasons[] = {
     [DECIDE_ALLOWED] = {NULL, 200},
+    [DECIDE_UNKNOWN_USER] = {"unknown_user", 403},
+    [DECIDE_UNKNOWN_JOB] = {"unknown_job", 404},
     [DECIDE_UNKNOWN_PROJECT] = {"unknown_project", 404},
     [DECIDE_PROJECT_CLOSED] = {"project_closed", 403},
     [DECIDE_NOT_A_MEMBER] = {"not_a_member", 403},
+    [DECIDE_NO_TIME_LIMIT] = {"no_time_limit", 403},
     [DECIDE_NO_RATE] = {"no_rate", 403},
     [DECIDE_STALE] = {"stale", 503},
     [DECIDE_NO_ACTIVE_GRANT] = {"no_active_grant", 402},

@@ -16,9 +16,12 @@
 /* In order of precedence: the first that applies is the decision's reason. */
 enum decide_reason {
     DECIDE_ALLOWED = 0,
+    DECIDE_UNKNOWN_USER,
+    DECIDE_UNKNOWN_JOB,
     DECIDE_UNKNOWN_PROJECT,
     DECIDE_PROJECT_CLOSED,
     DECIDE_NOT_A_MEMBER,
+    DECIDE_NO_TIME_LIMIT,
     DECIDE_NO_RATE,
     DECIDE_STALE,
     DECIDE_NO_ACTIVE_GRANT,
@@ -53,6 +56,8 @@ struct decide_violation {
 };
 
 struct decide_question {
+    enum decide_reason unresolved; /* why the request could not be completed: DECIDE_UNKNOWN_USER,
+                                      _UNKNOWN_JOB, _NO_TIME_LIMIT; DECIDE_ALLOWED if it was */
     bool project_known;
     bool project_closed;
     bool is_service;          /* answered yes, with 0 points (design 7) */

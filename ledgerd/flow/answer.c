@@ -2,6 +2,7 @@
  * runs for every check that ledgerd answers. */
 #include "ledgerd/flow/answer.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "ledgerd/flow/limit.h"
@@ -68,6 +69,7 @@ static int known_project(const struct answer_question *question, struct answer *
 int answer_make(const struct answer_question *question, struct answer *answer, struct error *err)
 {
     answer->question = (struct decide_question){.project = question->project_name,
+                                                .unresolved = question->unresolved,
                                                 .rated = question->rated,
                                                 .stale = question->stale,
                                                 .requested = question->requested};
@@ -140,7 +142,11 @@ void answer_write_detail(const struct answer_question *question, const struct an
         }
         break;
     case DECIDE_UNKNOWN_PROJECT:
-        strbuf_printf(out, "there is no project %s", project);
+        if (question->unknown_detail != NULL) {
+            strbuf_add_string(out, question->unknown_detail);
+        } else {
+            strbuf_printf(out, "there is no project %s", project);
+        }
         break;
     case DECIDE_PROJECT_CLOSED:
         strbuf_printf(out, "project %s is closed", project);
@@ -153,6 +159,9 @@ void answer_write_detail(const struct answer_question *question, const struct an
             strbuf_printf(out, "user %s is not a member of project %s", question->user, project);
         }
         break;
+    case DECIDE_UNKNOWN_USER:
+    case DECIDE_UNKNOWN_JOB:
+    case DECIDE_NO_TIME_LIMIT:
     case DECIDE_NO_RATE:
         strbuf_add_string(out, question->unrated_detail != NULL ? question->unrated_detail
                                                                 : "the request has no price");
@@ -236,6 +245,34 @@ static void add_detail(struct strbuf *out, const struct answer_question *questio
     strbuf_release(&detail);
 }
 
+/* A time limit that would fit, and the QOS that it would have instead. */
+static void add_suggest(struct strbuf *out, const struct answer_job *job)
+{
+    if (job == NULL || (job->suggest_seconds == 0 && job->downgraded_to == NULL)) {
+        strbuf_add_string(out, ",\"suggest\":null");
+        return;
+    }
+    strbuf_add_string(out, ",\"suggest\":{\"qos\":");
+    strbuf_add_json_string(out, job->downgraded_to);
+    if (job->suggest_seconds > 0) {
+        strbuf_printf(out, ",\"seconds\":\"%" PRId64 "\"}", job->suggest_seconds);
+    } else {
+        strbuf_add_string(out, ",\"seconds\":null}");
+    }
+}
+
+static void add_job(struct strbuf *out, const struct answer_job *job)
+{
+    if (job == NULL) {
+        return;
+    }
+    ADD_TEXT(out, "account", job->account[0] != '\0' ? job->account : NULL);
+    ADD_TEXT(out, "partition", job->partition[0] != '\0' ? job->partition : NULL);
+    ADD_TEXT(out, "qos", job->qos[0] != '\0' ? job->qos : NULL);
+    ADD_TEXT(out, "downgraded_to", job->downgraded_to);
+    ADD_TEXT(out, "user_message", job->message);
+}
+
 void answer_write_json(const struct answer_question *question, const struct answer *answer,
                        const char *decision_id, struct strbuf *out)
 {
@@ -257,10 +294,11 @@ void answer_write_json(const struct answer_question *question, const struct answ
     ADD_POINTS(out, "accrued", answer->position.accrued);
     ADD_POINTS(out, "overdraft", answer->position.overdraft);
     add_violated(out, &answer->decision);
-    strbuf_add_string(out, ",\"suggest\":null");
+    add_suggest(out, question->job);
     ADD_TEXT(out, "as_of", zone_format(&question->catalog->zone, question->as_of, as_of));
     ADD_TEXT(out, "policy", policy != NULL ? policy->name : NULL);
     ADD_TEXT(out, "rate_card", card != NULL ? card->name : NULL);
+    add_job(out, question->job);
     ADD_TEXT(out, "decision_id", decision_id);
     strbuf_add_char(out, '}');
 }

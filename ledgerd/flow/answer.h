@@ -18,6 +18,15 @@
 #include "ledgerd/flow/catalog.h"
 #include "ledgerd/flow/limit.h"
 
+struct answer_job { /* of a request for a Slurm job; "" where nothing is known */
+    const char *account;
+    const char *partition; /* the one that it was priced for */
+    const char *qos;
+    const char *downgraded_to; /* it is allowed after all, with this QOS and no points; or NULL */
+    int64_t suggest_seconds;   /* a time limit that would fit; 0: none */
+    const char *message;       /* for its user, one line; NULL if there is nothing to say */
+};
+
 struct answer_question {                   /* all pointers are borrowed */
     const struct catalog *catalog;         /* its zone, policy and card are named in the decision */
     const struct catalog_project *project; /* NULL: unknown, or not for this caller's eyes */
@@ -25,7 +34,10 @@ struct answer_question {                   /* all pointers are borrowed */
     const char *user;                      /* "" if nobody was named */
     bool rated;                            /* `requested` is known */
     struct points requested;
-    const char *unrated_detail; /* why it has no price; NULL if rated */
+    const char *unrated_detail;    /* why it has no price; NULL if rated */
+    enum decide_reason unresolved; /* as in decide_question: why, then, is in unrated_detail */
+    const char *unknown_detail; /* why there is no such project, if there is more to say; or NULL */
+    const struct answer_job *job; /* NULL: of no job of Slurm's */
     /* The project's: the caller fills in posted, held at `now`, accrued and draws, answer_make the
      * rest. */
     struct balance_position position;

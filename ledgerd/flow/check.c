@@ -1,23 +1,88 @@
 /* check - from a request and the engine's view to a decision; see check.h. */
 #include "ledgerd/flow/check.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "ledgerd/core/rate.h"
 #include "ledgerd/flow/engine_position.h"
+#include "ledgerd/flow/hold_parts.h"
 
 void check_request_init(struct check_request *request, struct usage_record *shape)
 {
-    *request = (struct check_request){.project = "", .user = "", .shape = shape};
+    *request = (struct check_request){
+        .project = "", .user = "", .shape = shape, .ask = SLURM_ASK_NONE};
     shape->source = shape->id = shape->project = shape->user = shape->klass = "";
     shape->outcome = shape->qos = shape->hold = "";
     shape->meter_count = 0;
     shape->attribute_count = 0;
 }
 
+static int validate_text(const char *what, const char *text, size_t limit, struct error *err)
+{
+    return usage_is_clean(text, strlen(text), limit)
+               ? 0
+               : error_set(err, ERROR_ARGUMENT, "%s: must be plain text of at most %zu bytes", what,
+                           limit);
+}
+
+static int validate_names(const struct check_request *request, struct error *err)
+{
+    const struct slurm_ask *ask = &request->ask;
+    const struct {
+        const char *what;
+        const char *text;
+        size_t limit;
+    } texts[] = {
+        {"cluster", ask->cluster, USAGE_SOURCE_BYTES - strlen("slurm:")},
+        {"account", ask->account, USAGE_NAME_BYTES},
+        {"partition", ask->partition, SLURM_LIST_BYTES},
+        {"modifies", ask->modifies, USAGE_NAME_BYTES},
+        {"project", request->project, USAGE_NAME_BYTES},
+        {"user", request->user, USAGE_NAME_BYTES},
+        {"qos", request->shape->qos, USAGE_NAME_BYTES},
+    };
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (validate_text(texts[i].what, texts[i].text, texts[i].limit, err) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int validate_ask(const struct check_request *request, struct error *err)
+{
+    const struct slurm_ask *ask = &request->ask;
+
+    if (validate_names(request, err) != 0) {
+        return -1;
+    }
+    if (ask->nodes > SLURM_COUNT_MAX || ask->parts > SLURM_COUNT_MAX ||
+        ask->at_once > SLURM_COUNT_MAX) {
+        return error_set(err, ERROR_ARGUMENT, "nodes, parts and at_once are at most %d",
+                         SLURM_COUNT_MAX);
+    }
+    if (*ask->modifies != '\0') {
+        return !request->has_points && (ask->has_seconds || ask->is_unlimited)
+                   ? 0
+                   : error_set(err, ERROR_ARGUMENT, "modifies: needs seconds, the new time limit");
+    }
+    if (ask->uid < 0 && *request->user == '\0') {
+        return error_set(err, ERROR_ARGUMENT, "with a cluster either uid or user is needed");
+    }
+    if (request->has_points && request->has_shape) {
+        return error_set(err, ERROR_ARGUMENT, "ask either for points or for a job's meters");
+    }
+    return 0;
+}
+
 int check_request_validate(const struct check_request *request, struct error *err)
 {
+    if (check_asks_slurm(request)) {
+        return validate_ask(request, err);
+    }
     if (request->project[0] == '\0') {
         return error_set(err, ERROR_ARGUMENT, "project is missing");
     }
@@ -82,6 +147,28 @@ static int rate_shape(const struct catalog *catalog, const struct check_request 
     return result;
 }
 
+int64_t check_whole_seconds(struct decimal seconds)
+{
+    unsigned __int128 unit = 1;
+
+    for (unsigned i = 0; i < seconds.scale; i++) {
+        unit *= 10;
+    }
+    return (int64_t)((seconds.mantissa + unit - 1) / unit);
+}
+
+int check_price_parts(struct points price, int64_t parts, int64_t at_once, struct points *all,
+                      struct error *err)
+{
+    int64_t micro;
+
+    if (__builtin_mul_overflow(price.micro, hold_slots(parts, at_once), &micro)) {
+        return error_set(err, ERROR_INPUT, "the price of %" PRId64 " parts is too large", parts);
+    }
+    *all = (struct points){micro};
+    return 0;
+}
+
 static int find_share(const struct engine_view *view, struct answer_question *question,
                       struct error *err)
 {
@@ -134,6 +221,30 @@ static void find_price(const struct catalog *catalog, const struct conf *conf,
     question->unrated_detail = result->unrated_detail;
 }
 
+/* What is asked of Slurm is completed first; a question that cannot be is refused with its reason.
+ */
+static void complete(const struct catalog *catalog, const struct conf *conf,
+                     const struct check_request *request, struct check_result *result)
+{
+    slurm_resolve(catalog, conf, request, NULL, result->question.now, &result->resolution);
+    slurm_question(&result->resolution, &result->question);
+}
+
+static void find_project(const struct catalog *catalog, const struct conf *conf,
+                         const struct check_request *request, struct check_result *result)
+{
+    struct answer_question *question = &result->question;
+
+    if (check_asks_slurm(request)) {
+        complete(catalog, conf, request, result);
+        return;
+    }
+    question->project = request->has_shape
+                            ? catalog_resolve_project(catalog, conf, request->shape->source,
+                                                      request->project)
+                            : catalog_project(catalog, request->project);
+}
+
 int check_decide(const struct engine_reading *reading, const struct conf *conf,
                  const struct check_request *request, struct instant now,
                  struct check_result *result, struct error *err)
@@ -149,17 +260,22 @@ int check_decide(const struct engine_reading *reading, const struct conf *conf,
         .as_of = reading->as_of,
         .stale = reading->stale,
     };
-    question->project = request->has_shape
-                            ? catalog_resolve_project(catalog, conf, request->shape->source,
-                                                      request->project)
-                            : catalog_project(catalog, request->project);
+    find_project(catalog, conf, request, result);
     if (question->project != NULL) {
         question->position = engine_position(reading->view, question->project, now);
-        question->limits = engine_limits(reading->view, question->project, request->user, now);
+        question->limits = engine_limits(reading->view, question->project, question->user, now);
     }
     if (find_share(reading->view, question, err) != 0) {
         return -1;
     }
-    find_price(catalog, conf, request, result);
-    return answer_make(question, &result->answer, err);
+    if (!check_asks_slurm(request)) {
+        find_price(catalog, conf, request, result);
+        return answer_make(question, &result->answer, err);
+    }
+    if (answer_make(question, &result->answer, err) != 0) {
+        return -1;
+    }
+    slurm_note_make(&result->resolution, question, &result->answer, &result->note);
+    question->job = &result->note.job;
+    return 0;
 }

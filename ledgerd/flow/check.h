@@ -17,6 +17,9 @@
 #include "ledgerd/core/usage.h"
 #include "ledgerd/flow/answer.h"
 #include "ledgerd/flow/engine.h"
+#include "ledgerd/flow/slurm_answer.h"
+#include "ledgerd/flow/slurm_ask.h"
+#include "ledgerd/flow/slurm_resolve.h"
 
 struct check_request { /* strings are borrowed */
     const char *project;
@@ -26,20 +29,29 @@ struct check_request { /* strings are borrowed */
     bool has_shape;         /* else `shape` is not touched */
     struct decimal seconds; /* of the shape */
     struct usage_record
-        *shape; /* source, class, qos, meters, attributes; the rest is filled in here */
+        *shape;           /* source, class, qos, meters, attributes; the rest is filled in here */
+    struct slurm_ask ask; /* with a cluster, what is missing of all these is completed by it */
 };
 
 struct check_result {
     struct answer_question question;
     struct answer answer;
     char unrated_detail[ERROR_TEXT_BYTES];
+    struct slurm_resolution resolution; /* of what was asked of Slurm */
+    struct slurm_note note;
 };
 
 /* Begin a request: everything empty, `shape` cleared to be filled. */
 void check_request_init(struct check_request *request, struct usage_record *shape);
 
-/* Exactly one of points and shape, a project, a shape with a source and a class. ERROR_ARGUMENT
- * with a sentence. */
+/* True if it is to be completed by what is known of a Slurm cluster. */
+static inline bool check_asks_slurm(const struct check_request *request)
+{
+    return request->ask.cluster[0] != '\0';
+}
+
+/* Exactly one of points and shape, a project, a shape with a source and a class; of Slurm a user,
+ * and points, meters or a job to modify. ERROR_ARGUMENT with a sentence. */
 int check_request_validate(const struct check_request *request, struct error *err);
 
 /* What it asks for, in points: those given, or the shape's price, whose class becomes the one that
@@ -48,7 +60,15 @@ int check_price(const struct catalog *catalog, const struct conf *conf,
                 const struct check_request *request, struct instant now, struct points *price,
                 struct error *err);
 
-/* Decide. The result borrows from the request and the reading. */
+/* The price of all parts that may run at a time (0: all), a lease counting as one. ERROR_INPUT if
+ * it is too large. */
+int check_price_parts(struct points price, int64_t parts, int64_t at_once, struct points *all,
+                      struct error *err);
+
+/* Seconds rounded up to whole ones. */
+int64_t check_whole_seconds(struct decimal seconds);
+
+/* Decide. The result borrows from the request and the reading and must not be moved. */
 int check_decide(const struct engine_reading *reading, const struct conf *conf,
                  const struct check_request *request, struct instant now,
                  struct check_result *result, struct error *err);
