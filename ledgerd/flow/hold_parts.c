@@ -1,6 +1,8 @@
 /* hold_parts - see hold_parts.h. */
 #include "ledgerd/flow/hold_parts.h"
 
+#include <stdio.h>
+
 static int64_t least(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -29,4 +31,21 @@ struct points hold_freed_by(const struct locked_hold *hold, int64_t parts)
         return (struct points){rest};
     }
     return (struct points){least(rest, given_up * hold_part(hold).micro)};
+}
+
+void hold_end_all(struct locked_hold *hold, const char *kind, const char *state, struct instant now,
+                  const char *result, struct hold_event *event, struct held_move *move)
+{
+    *move = (struct held_move){hold->project, hold->user, {-hold->held.micro}};
+    *event = (struct hold_event){.hold = hold->number,
+                                 .n = ++hold->events,
+                                 .kind = kind,
+                                 .at = now,
+                                 .is_end = true,
+                                 .freed = {hold->points.micro - hold->freed.micro},
+                                 .expires_at = INSTANT_NONE,
+                                 .result = result};
+    hold->freed = hold->points;
+    hold->held = POINTS_ZERO;
+    snprintf(hold->state, sizeof hold->state, "%s", state);
 }

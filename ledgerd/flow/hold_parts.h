@@ -1,4 +1,4 @@
-/* hold_parts - what the parts of a hold come to.
+/* hold_parts - what the parts of a hold come to, and the end of all of it.
  *
  * A hold reserves for as many parts as may run at a time, so for
  *
@@ -27,5 +27,11 @@ struct points hold_part(const struct locked_hold *hold);
 /* What the hold is made smaller by when `parts` of its parts end now, 1 to those that have not
  * ended: no more than is left of it. */
 struct points hold_freed_by(const struct locked_hold *hold, int64_t parts);
+
+/* End the hold without a charge, as an event of this kind leaves it in this state: nothing is held
+ * any more. Fills in what is to be written; `result`, "" or JSON, and the hold's texts are borrowed
+ * by it. */
+void hold_end_all(struct locked_hold *hold, const char *kind, const char *state, struct instant now,
+                  const char *result, struct hold_event *event, struct held_move *move);
 
 #endif

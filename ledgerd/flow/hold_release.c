@@ -8,6 +8,7 @@
 #include "ledgerd/flow/document.h"
 #include "ledgerd/flow/hold_end.h"
 #include "ledgerd/flow/hold_info.h"
+#include "ledgerd/flow/hold_parts.h"
 #include "ledgerd/store/store_hold.h"
 #include "ledgerd/store/store_hold_end.h"
 
@@ -114,8 +115,8 @@ static int apply_release(struct act *act, struct store *store, struct locked_hol
                          struct error *err)
 {
     bool was_open = strcmp(hold->state, "open") == 0;
-    struct points rest = {hold->points.micro - hold->freed.micro};
-    struct held_move move = {hold->project, hold->user, {-hold->held.micro}};
+    struct hold_event event;
+    struct held_move move;
     char points[POINTS_TEXT_BYTES];
     char text[RESULT_BYTES];
 
@@ -129,17 +130,7 @@ static int apply_release(struct act *act, struct store *store, struct locked_hol
         act->result->freed = hold->held;
     }
     snprintf(text, sizeof text, "{\"freed\":\"%s\"}", points_format(act->result->freed, points));
-    struct hold_event event = {.hold = hold->number,
-                               .n = ++hold->events,
-                               .kind = "release",
-                               .at = act->now,
-                               .is_end = true,
-                               .freed = rest,
-                               .expires_at = INSTANT_NONE,
-                               .result = text};
-    hold->freed = hold->points;
-    hold->held = POINTS_ZERO;
-    snprintf(hold->state, sizeof hold->state, "released");
+    hold_end_all(hold, "release", "released", act->now, text, &event, &move);
     return write_act(store, hold, &event, &move, err);
 }
 

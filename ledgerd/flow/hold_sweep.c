@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ledgerd/flow/hold_end.h"
+#include "ledgerd/flow/hold_parts.h"
 #include "ledgerd/store/store_hold_end.h"
 
 struct sweep {
@@ -53,25 +54,6 @@ static bool is_over(const struct locked_hold *hold, struct instant now)
     return strcmp(hold->state, "open") == 0 && instant_compare(hold->lapses_at, now) <= 0;
 }
 
-static void expire(struct locked_hold *hold, struct instant now, struct hold_event *event,
-                   struct held_move *move)
-{
-    int64_t rest = hold->points.micro - hold->freed.micro;
-
-    *move = (struct held_move){hold->project, hold->user, {-hold->held.micro}};
-    *event = (struct hold_event){.hold = hold->number,
-                                 .n = ++hold->events,
-                                 .kind = "expire",
-                                 .at = now,
-                                 .is_end = true,
-                                 .freed = {rest},
-                                 .expires_at = INSTANT_NONE,
-                                 .result = ""};
-    hold->freed.micro += rest;
-    hold->held = POINTS_ZERO;
-    snprintf(hold->state, sizeof hold->state, "expired");
-}
-
 static int write_expired(struct sweep *sweep, struct store *store, struct locked_holds *holds,
                          struct error *err)
 {
@@ -87,7 +69,8 @@ static int write_expired(struct sweep *sweep, struct store *store, struct locked
     }
     for (size_t i = 0; i < holds->count; i++) {
         if (is_over(&holds->holds[i], sweep->now)) {
-            expire(&holds->holds[i], sweep->now, &events[count], &moves[count]);
+            hold_end_all(&holds->holds[i], "expire", "expired", sweep->now, "", &events[count],
+                         &moves[count]);
             expired[count++] = &holds->holds[i];
         }
     }

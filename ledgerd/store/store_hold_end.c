@@ -203,7 +203,7 @@ static int add_event(struct store *store, const struct hold_event *event, struct
 
 struct event_columns {
     int64_t *holds, *ns, *charged, *freed, *records, *parts;
-    const char **kinds;
+    const char **kinds, **results;
     struct instant *ats;
     bool *ends;
 };
@@ -217,6 +217,7 @@ static void event_columns_release(struct event_columns *columns)
     free(columns->records);
     free(columns->parts);
     free(columns->kinds);
+    free(columns->results);
     free(columns->ats);
     free(columns->ends);
 }
@@ -231,11 +232,13 @@ static int event_columns_fill(struct event_columns *columns, const struct hold_e
     columns->records = calloc(count, sizeof *columns->records);
     columns->parts = calloc(count, sizeof *columns->parts);
     columns->kinds = calloc(count, sizeof *columns->kinds);
+    columns->results = calloc(count, sizeof *columns->results);
     columns->ats = calloc(count, sizeof *columns->ats);
     columns->ends = calloc(count, sizeof *columns->ends);
     if (columns->holds == NULL || columns->ns == NULL || columns->charged == NULL ||
         columns->freed == NULL || columns->records == NULL || columns->kinds == NULL ||
-        columns->ats == NULL || columns->ends == NULL || columns->parts == NULL) {
+        columns->ats == NULL || columns->ends == NULL || columns->parts == NULL ||
+        columns->results == NULL) {
         return -1;
     }
     for (size_t i = 0; i < count; i++) {
@@ -246,13 +249,14 @@ static int event_columns_fill(struct event_columns *columns, const struct hold_e
         columns->records[i] = events[i].record_no;
         columns->parts[i] = events[i].parts > 1 ? events[i].parts : 1;
         columns->kinds[i] = events[i].kind;
+        columns->results[i] = events[i].result;
         columns->ats[i] = events[i].at;
         columns->ends[i] = events[i].is_end;
     }
     return 0;
 }
 
-/* Many at once have no key, request or answer of a caller. */
+/* Many at once have no key, request or deadline of a caller. */
 static int add_events(struct store *store, const struct hold_event *events, size_t count,
                       struct error *err)
 {
@@ -266,9 +270,10 @@ static int add_events(struct store *store, const struct hold_event *events, size
     }
     query_init(&query,
                "INSERT INTO ledger.hold_event (hold_no, n, kind, at, is_end, charged_micro, "
-               "freed_micro, record_no, parts) SELECT hold_no, n, kind, at, is_end, charged, "
-               "freed, nullif(record_no, 0), parts FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) "
-               "AS e(hold_no, n, kind, at, is_end, charged, freed, record_no, parts)");
+               "freed_micro, record_no, parts, result) SELECT hold_no, n, kind, at, is_end, "
+               "charged, freed, nullif(record_no, 0), parts, result "
+               "FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+               "AS e(hold_no, n, kind, at, is_end, charged, freed, record_no, parts, result)");
     query_i64_array(&query, columns.holds, count);
     query_i64_array(&query, columns.ns, count);
     query_text_array(&query, columns.kinds, count);
@@ -278,6 +283,7 @@ static int add_events(struct store *store, const struct hold_event *events, size
     query_i64_array(&query, columns.freed, count);
     query_i64_array(&query, columns.records, count);
     query_i64_array(&query, columns.parts, count);
+    query_text_array(&query, columns.results, count);
     result = query_run(store, &query, NULL, NULL, err);
     event_columns_release(&columns);
     return result;
@@ -285,8 +291,7 @@ static int add_events(struct store *store, const struct hold_event *events, size
 
 static bool is_plain(const struct hold_event *event)
 {
-    return event->key_hash == NULL && event->request == NULL && *event->result == '\0' &&
-           !instant_is_set(event->expires_at);
+    return event->key_hash == NULL && event->request == NULL && !instant_is_set(event->expires_at);
 }
 
 int store_hold_events_add(struct store *store, const struct hold_event *events, size_t count,
