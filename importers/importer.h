@@ -44,6 +44,8 @@ struct import_options {
     const char *user;    /* likewise */
     const struct zone *zone; /* naive times are of this zone (litellm: UTC) */
     struct instant now; /* end of running work whose source does not tell how long it has run */
+    bool runs_to_now;   /* Slurm: running work has run until now, suspended time left out, whatever
+                           the source counts: it has just told that it runs */
 };
 
 enum import_kind {

@@ -108,6 +108,9 @@ int slurm_normalise(struct importer *importer, const struct slurm_job *job,
  * that are bad for another reason. True if they are. */
 bool slurm_identify(struct importer *importer, const struct slurm_job *job);
 
+/* The key in an admin comment: ledger:hold=KEY among whatever else stands there; "" if none. */
+struct scan_text slurm_hold_key(struct scan_text comment);
+
 static inline bool slurm_text_is(struct scan_text text, const char *word)
 {
     return strlen(word) == text.length && memcmp(text.bytes, word, text.length) == 0;

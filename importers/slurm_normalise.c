@@ -72,6 +72,27 @@ static void set_names(struct importer *importer, const struct slurm_job *job)
     record->qos = keep_name(importer, job->qos, NULL);
 }
 
+/* How long running work has lasted, suspended time included, and Slurm's own count of it. */
+static void set_running(struct importer *importer, const struct slurm_job *job)
+{
+    struct usage_record *record = &importer->record;
+    int64_t suspended = job->suspended_seconds.given ? (int64_t)job->suspended_seconds.value : 0;
+    int64_t seconds;
+
+    if (importer->options.runs_to_now) {
+        record->end = instant_max(importer->options.now, record->start);
+        seconds = (record->end.us - record->start.us) / INSTANT_SECOND_US - suspended;
+        record->has_elapsed = decimal_from_u64(seconds > 0 ? (uint64_t)seconds : 0,
+                                               &record->elapsed_seconds) == 0;
+        return;
+    }
+    record->end = importer->options.now;
+    if (job->elapsed_seconds.given) {
+        seconds = (int64_t)job->elapsed_seconds.value + suspended;
+        record->end.us = record->start.us + seconds * INSTANT_SECOND_US;
+    }
+}
+
 /* start and end; 0, or -1 with the item given as bad. */
 static int set_interval(struct importer *importer, const struct slurm_job *job,
                         struct import_item *item)
@@ -84,12 +105,7 @@ static int set_interval(struct importer *importer, const struct slurm_job *job,
     record->submitted = job->submit.at;
     record->start = job->start.at;
     if (running) {
-        uint64_t seconds = job->elapsed_seconds.value +
-                           (job->suspended_seconds.given ? job->suspended_seconds.value : 0);
-        record->end = job->elapsed_seconds.given
-                          ? (struct instant){job->start.at.us +
-                                             (int64_t)seconds * INSTANT_SECOND_US}
-                          : importer->options.now;
+        set_running(importer, job);
     } else if (job->end.given != SLURM_GIVEN) {
         item_bad(importer, item, "bad_interval", "field End: the job has ended (%s), but not when",
                  job->outcome);
@@ -104,7 +120,7 @@ static void set_seconds(struct importer *importer, const struct slurm_job *job)
 {
     struct usage_record *record = &importer->record;
 
-    if (job->elapsed_seconds.given &&
+    if (!record->has_elapsed && job->elapsed_seconds.given &&
         decimal_from_u64(job->elapsed_seconds.value, &record->elapsed_seconds) == 0) {
         record->has_elapsed = true;
     }
@@ -165,8 +181,7 @@ static bool is_separator(char c)
     return c == ';' || c == ',' || c == ' ' || c == '\t' || c == '\n';
 }
 
-/* The key in an admin comment: the hook writes ledger:hold=KEY among whatever else stands there. */
-static struct scan_text find_hold(struct scan_text comment)
+struct scan_text slurm_hold_key(struct scan_text comment)
 {
     static const char *const tokens[] = {"ledger:hold=", "ledger:h="};
     const char *at = comment.bytes, *end = comment.bytes + comment.length;
@@ -179,7 +194,10 @@ static struct scan_text find_hold(struct scan_text comment)
         for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
             size_t length = strlen(tokens[i]);
             if ((size_t)(stop - at) > length && memcmp(at, tokens[i], length) == 0) {
-                return (struct scan_text){at + length, (size_t)(stop - at) - length};
+                struct scan_text key = {at + length, (size_t)(stop - at) - length};
+                /* A key that is cut or cleaned would name another hold, or none. */
+                bool is_clean = usage_is_clean(key.bytes, key.length, USAGE_ID_BYTES);
+                return is_clean ? key : (struct scan_text){"", 0};
             }
         }
         at = stop + 1;
@@ -189,10 +207,9 @@ static struct scan_text find_hold(struct scan_text comment)
 
 static void set_hold(struct importer *importer, const struct slurm_job *job)
 {
-    struct scan_text hold = find_hold(job->admin_comment);
+    struct scan_text hold = slurm_hold_key(job->admin_comment);
 
-    /* A key that is cut or cleaned would name another hold, or none. */
-    if (hold.length > 0 && usage_is_clean(hold.bytes, hold.length, USAGE_ID_BYTES)) {
+    if (hold.length > 0) {
         importer->record.hold = keep(importer, hold, USAGE_ID_BYTES);
     }
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "importers/importer.h"
+#include "ledgerd/flow/ingest_holds.h"
 #include "ledgerd/flow/ingest_options.h"
 #include "ledgerd/flow/ingest_run.h"
 #include "ledgerd/store/store_batch.h"
@@ -75,6 +76,24 @@ int ingest_file(struct store *store, const char *path, const struct ingest_optio
         result = ingest_input(store, input, options, true, counts, err);
         if (result < 0 && err->code == ERROR_INPUT) {
             error_prefix(err, "%s", strcmp(path, "-") == 0 ? "standard input" : path);
+        }
+    }
+    input_close(input);
+    return result;
+}
+
+int ingest_stream(struct store *store, const char *name, input_read_fn *read, void *from,
+                  const struct ingest_options *options, struct ingest_counts *counts,
+                  struct error *err)
+{
+    struct input *input = input_from_reader(name, read, from, err);
+    int result = -1;
+
+    *counts = (struct ingest_counts){0};
+    if (input != NULL) {
+        result = ingest_input(store, input, options, true, counts, err);
+        if (result < 0 && err->code == ERROR_INPUT) {
+            error_prefix(err, "%s", name);
         }
     }
     input_close(input);

@@ -17,18 +17,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "importers/importer.h"
 #include "ledgerd/base/conf.h"
 #include "ledgerd/base/error.h"
 #include "ledgerd/base/instant.h"
 #include "ledgerd/core/calendar.h"
 #include "ledgerd/core/points.h"
-#include "ledgerd/core/usage.h"
 #include "ledgerd/flow/catalog.h"
 #include "ledgerd/store/store.h"
 
-enum {
-    INGEST_BATCH_RECORDS = 50000,     /* the tail of a batch wants tens of thousands to share it */
-    INGEST_BATCH_RECORDS_MAX = 60000, /* below one block of record numbers */
+enum { /* the tail of a batch wants tens of thousands to share it; a block of numbers has 65536 */
+       INGEST_BATCH_RECORDS = 50000,
+       INGEST_BATCH_RECORDS_MAX = 60000,
 };
 
 enum ingest_fate {
@@ -57,20 +57,21 @@ struct ingest_progress {
     int64_t elapsed_us;
 };
 
-struct ingest_item {     /* what became of one item; strings are valid during the call */
-    uint64_t line;       /* line (text) or element (JSON), from 1 */
-    const char *source;  /* "" if it could not be read */
-    const char *id;      /* likewise */
-    const char *project; /* that it was resolved to; "" if none */
+struct ingest_item {         /* what became of one item; strings are valid during the call */
+    uint64_t line;           /* line (text) or element (JSON), from 1 */
+    const char *source, *id; /* "" if they could not be read */
+    const char *project;     /* that it was resolved to; "" if none */
     enum ingest_fate fate;
     const char *reason;   /* quarantined or skipped: reason code; else "" */
     const char *detail;   /* quarantined: what is wrong and where; else "" */
     struct points points; /* booked for it by this item, net */
 };
 
-/* Told how far an import has come, and what became of each item. */
 typedef void ingest_progress_fn(void *context, const struct ingest_progress *progress);
 typedef void ingest_item_fn(void *context, const struct ingest_item *item);
+/* The id or key of a record's hold if it is known better than the record says, else NULL. Called in
+ * a thread of the import's own. */
+typedef const char *ingest_hold_fn(void *context, const char *record_id);
 
 struct ingest_options {
     const char *format;            /* contract's name: sacct, json, ledger, openai, … */
@@ -86,33 +87,32 @@ struct ingest_options {
     size_t batch_records;         /* 0: INGEST_BATCH_RECORDS */
     ingest_progress_fn *progress; /* at most twice a second; NULL: none */
     ingest_item_fn *item;         /* after each batch's commit, in order; NULL: none */
-    void *context;                /* of both */
+    ingest_hold_fn *hold_of;      /* NULL: none */
+    void *context;                /* of all three */
+    bool runs_to_now;             /* see struct import_options */
 };
 
-/* Import a file ("-": standard input), of any size in bounded memory: one thread reads and rates,
- * the caller's posts, with the help of another one where that is faster.  *counts is valid (what
- * was committed) also when it fails. ERROR_INPUT: the input is unreadable or was cut off, what came
- * before is booked; ERROR_UNAVAILABLE: the database went away, or a rate card or policy was applied
- * meanwhile (reason stale_catalog); run again to go on where it stopped. */
+/* Import a file ("-": standard input) of any size in bounded memory: one thread reads and rates,
+ * the caller's posts, with another one's help where that is faster. *counts (what was committed) is
+ * valid also on failure: ERROR_INPUT, unreadable or cut off, what came before is booked;
+ * ERROR_UNAVAILABLE, the database went away or an agreement changed (reason stale_catalog), run
+ * again to go on where it stopped. */
 int ingest_file(struct store *store, const char *path, const struct ingest_options *options,
                 struct ingest_counts *counts, struct error *err);
+
+/* The same from what `read` gives, which is called in another thread; `name` stands in errors. */
+int ingest_stream(struct store *store, const char *name, input_read_fn *read, void *from,
+                  const struct ingest_options *options, struct ingest_counts *counts,
+                  struct error *err);
 
 /* The same from memory, in the caller's thread, for requests.  Durable when it returns. */
 int ingest_bytes(struct store *store, const char *bytes, size_t length,
                  const struct ingest_options *options, struct ingest_counts *counts,
                  struct error *err);
 
-/* Note that all records of the source up to this instant have been read: a month can close on that.
- */
+/* All records of the source up to this instant have been read: a month can close on that. */
 int ingest_note_read(struct store *store, const char *source, struct instant through,
                      struct error *err);
-
-/* Post the settlement of a hold, in a transaction of the caller that has both locks (records'
- * exclusively). `options` need no format. ERROR_REFUSED with reason hold_resolved. */
-struct batch_settlement; /* ingest_holds.h */
-int ingest_settlement(struct store *store, const struct ingest_options *options,
-                      struct usage_record *record, struct points points,
-                      struct batch_settlement *settlement, struct error *err);
 
 /* "booked", "amended", …: the word of import's counts and of POST /v1/usage. */
 const char *ingest_fate_text(enum ingest_fate fate);

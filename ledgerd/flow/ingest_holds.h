@@ -13,6 +13,7 @@
 
 #include "ledgerd/base/error.h"
 #include "ledgerd/flow/batch.h"
+#include "ledgerd/flow/ingest.h"
 #include "ledgerd/flow/ingest_hash.h"
 #include "ledgerd/store/store_cover.h"
 #include "ledgerd/store/store_hold_end.h"
@@ -74,5 +75,11 @@ int named_holds_settle(struct named_holds *holds, struct store *store, struct in
 /* Write it all down, after accruals have moved. */
 int named_holds_write(struct named_holds *holds, struct store *store, struct instant now,
                       struct error *err);
+
+/* Post the settlement of a hold, in a transaction of the caller that has both locks (records'
+ * exclusively). `options` need no format. ERROR_REFUSED with reason hold_resolved. */
+int ingest_settlement(struct store *store, const struct ingest_options *options,
+                      struct usage_record *record, struct points points,
+                      struct batch_settlement *settlement, struct error *err);
 
 #endif

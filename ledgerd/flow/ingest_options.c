@@ -24,6 +24,7 @@ int ingest_import_options(const struct ingest_options *options, const struct zon
         .user = or_empty(options->user),
         .zone = zone,
         .now = options->now,
+        .runs_to_now = options->runs_to_now,
     };
     return 0;
 }

@@ -535,8 +535,16 @@ static int check_resolve_rate(struct prepare *prepare, struct usage_record *reco
     return to->kind == BATCH_RUNNING ? 0 : take_final(prepare, record, batch, to, why);
 }
 
-static void take_hold(const struct usage_record *record, struct batch *batch, struct batch_item *to)
+static void take_hold(const struct prepare *prepare, struct usage_record *record,
+                      struct batch *batch, struct batch_item *to)
 {
+    const struct ingest_options *options = prepare->options;
+    const char *known = options->hold_of != NULL ? options->hold_of(options->context, record->id)
+                                                 : NULL;
+
+    if (known != NULL) {
+        record->hold = known;
+    }
     if (*record->hold != '\0') {
         to->hold = arena_string(&batch->arena, record->hold);
     }
@@ -557,7 +565,7 @@ static int prepare_record(struct prepare *prepare, const struct import_item *ite
     to->start = record->start;
     to->end = record->end;
     to->elapsed_us = judge_elapsed_us(record);
-    take_hold(record, batch, to);
+    take_hold(prepare, record, batch, to);
     to->has_seen = instant_is_set(record->seen);
     if (!to->has_seen) {
         record->seen = prepare->options->now;
