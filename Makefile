@@ -7,6 +7,8 @@
 #   ledgerd/ctl   (without main.c)             -> libledger-ctl.a     + ledgerd/ctl/main.c = ledgerctl
 #   reports       (without main.c)             -> libledger-report.a  + reports/main.c     = ledger-report
 #   contrib/slurm/client                       -> libledger-client.a, libc alone: hooks and ledgerctl
+#   contrib/slurm/hook                         -> libledger-hook.a     + job_submit_ledger.c = slurm/job_submit_ledger.so
+#                                                                      + lua/ledger.c        = slurm/ledger.so
 #   schema/NNNN_*.sql                          -> gen/schema_embed.c, part of libledger.a
 #   tests/{unit,db,bench}/*.c, tests/property/*_driver.c, tests/fuzz/fuzz_*.c -> a program each
 #
@@ -22,6 +24,8 @@ prefix ?= /usr/local
 bindir = $(prefix)/bin
 sbindir = $(prefix)/sbin
 mandir = $(prefix)/share/man
+includedir = $(prefix)/include
+hookdir = $(prefix)/lib/ledger
 docdir = $(prefix)/share/doc/ledgerd
 datadir = $(prefix)/share/ledgerd
 unitdir = $(prefix)/lib/systemd/system
@@ -43,6 +47,10 @@ HAVE_PACKAGES := $(shell pkg-config --exists $(PACKAGES) 2>/dev/null && echo yes
 PACKAGE_CFLAGS := $(if $(HAVE_PACKAGES),$(shell pkg-config --cflags $(PACKAGES)))
 LIBS := $(if $(HAVE_PACKAGES),$(shell pkg-config --libs $(PACKAGES))) -lpthread
 TEST_LIBS := -lcmocka
+
+# The hook alone needs Slurm's and Lua's headers (libslurm-dev, liblua5.1-0-dev).
+LUA_CFLAGS := $(shell pkg-config --cflags lua5.1 2>/dev/null)
+LUA_LIBS := $(shell pkg-config --libs lua5.1 2>/dev/null)
 
 IS_CLANG := $(findstring clang,$(CC))
 IS_X86 := $(findstring x86_64,$(shell $(CC) -dumpmachine 2>/dev/null))
@@ -85,12 +93,15 @@ LEDGER_SRC := $(call sources,ledgerd/base ledgerd/core ledgerd/store ledgerd/flo
 HTTP_SRC := $(call sources,ledgerd/http)
 CTL_SRC := $(filter-out ledgerd/ctl/main.c,$(call sources,ledgerd/ctl))
 CLIENT_SRC := $(call sources,contrib/slurm/client)
+HOOK_SRC := $(call sources,contrib/slurm/hook)
+MODULE_SRC := contrib/slurm/job_submit_ledger.c contrib/slurm/lua/ledger.c
 REPORT_SRC := $(filter-out reports/main.c,$(call sources,reports))
 TESTLIB_SRC := $(call sources,tests/lib)
 UNIT_SRC := $(filter tests/unit/test_%,$(call sources,tests/unit))
 DB_SRC := $(filter tests/db/test_%,$(call sources,tests/db))
 BENCH_SRC := $(call sources,tests/bench)
 DRIVER_SRC := $(filter %_driver.c,$(call sources,tests/property))
+HOOK_TEST_SRC := $(filter tests/hook/test_%,$(call sources,tests/hook))
 FUZZ_SRC := $(filter tests/fuzz/fuzz_%,$(call sources,tests/fuzz))
 MAIN_SRC := $(filter-out $(SKIP),$(wildcard ledgerd/main.c ledgerd/ctl/main.c reports/main.c))
 
@@ -99,8 +110,9 @@ HTTP_LIB := $(BUILD)/libledger-http.a
 CTL_LIB := $(BUILD)/libledger-ctl.a
 REPORT_LIB := $(BUILD)/libledger-report.a
 CLIENT_LIB := $(BUILD)/libledger-client.a
+HOOK_LIB := $(BUILD)/libledger-hook.a
 TEST_LIB := $(BUILD)/libtest.a
-ALL_LIBS := $(HTTP_LIB) $(CTL_LIB) $(REPORT_LIB) $(LEDGER_LIB) $(CLIENT_LIB)
+ALL_LIBS := $(HTTP_LIB) $(CTL_LIB) $(REPORT_LIB) $(LEDGER_LIB) $(HOOK_LIB) $(CLIENT_LIB)
 
 PROGRAMS := $(if $(filter ledgerd/main.c,$(MAIN_SRC)),$(BUILD)/ledgerd) \
     $(if $(filter ledgerd/ctl/main.c,$(MAIN_SRC)),$(BUILD)/ledgerctl) \
@@ -110,14 +122,18 @@ DB_TESTS := $(DB_SRC:%.c=$(BUILD)/%)
 DRIVERS := $(DRIVER_SRC:%.c=$(BUILD)/%)
 BENCHES := $(BENCH_SRC:%.c=$(BUILD)/%)
 FUZZERS := $(FUZZ_SRC:%.c=$(BUILD)/%)
+PLUGIN := $(BUILD)/slurm/job_submit_ledger.so
+LUA_MODULE := $(BUILD)/slurm/ledger.so
+HOOK_TESTS := $(HOOK_TEST_SRC:%.c=$(BUILD)/%)
 
-PROJECT_SRC := $(LEDGER_SRC) $(HTTP_SRC) $(CTL_SRC) $(REPORT_SRC) $(CLIENT_SRC) $(MAIN_SRC)
+PROJECT_SRC := $(LEDGER_SRC) $(HTTP_SRC) $(CTL_SRC) $(REPORT_SRC) $(CLIENT_SRC) $(HOOK_SRC) \
+    $(MAIN_SRC)
 TEST_SRC := $(TESTLIB_SRC) $(UNIT_SRC) $(DB_SRC) $(BENCH_SRC) $(DRIVER_SRC)
-OBJECTS := $(call objects,$(PROJECT_SRC) $(TEST_SRC) $(FUZZ_SRC))
+OBJECTS := $(call objects,$(PROJECT_SRC) $(MODULE_SRC) $(TEST_SRC) $(FUZZ_SRC))
 
 # --- build ------------------------------------------------------------------------------------
 
-.PHONY: all libs tests help FORCE
+.PHONY: all libs hook tests help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY: $(OBJECTS)
 
@@ -126,7 +142,10 @@ all: $(PROGRAMS)
 libs: $(ALL_LIBS)
 
 # Everything that `check` runs, built but not run.
-tests: $(PROGRAMS) $(UNIT_TESTS) $(DB_TESTS) $(DRIVERS)
+tests: $(PROGRAMS) $(UNIT_TESTS) $(DB_TESTS) $(DRIVERS) hook $(HOOK_TESTS)
+
+# What slurmctld loads: the plugin, and the module for Lua.
+hook: $(PLUGIN) $(LUA_MODULE)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/stamp-flags
 	@mkdir -p $(@D)
@@ -145,10 +164,12 @@ $(HTTP_LIB): $(call objects,$(HTTP_SRC))
 $(CTL_LIB): $(call objects,$(CTL_SRC))
 $(REPORT_LIB): $(call objects,$(REPORT_SRC))
 $(CLIENT_LIB): $(call objects,$(CLIENT_SRC))
+$(HOOK_LIB): $(call objects,$(HOOK_SRC))
 $(TEST_LIB): $(call objects,$(TESTLIB_SRC))
 
 # What a hook loads must be position-independent code; private, or the stamps would inherit it.
-$(call objects,$(CLIENT_SRC)): private CFLAGS_ALL += -fPIC
+$(call objects,$(CLIENT_SRC) $(HOOK_SRC) $(MODULE_SRC)): private CFLAGS_ALL += -fPIC
+$(call objects,contrib/slurm/lua/ledger.c): private CPPFLAGS_ALL += $(LUA_CFLAGS)
 
 $(ALL_LIBS) $(TEST_LIB): $(BUILD)/stamp-sources
 	@mkdir -p $(@D)
@@ -167,6 +188,29 @@ $(BUILD)/ledgerctl: $(BUILD)/obj/ledgerd/ctl/main.o $(CTL_LIB) $(LEDGER_LIB) $(C
 
 $(BUILD)/ledger-report: $(BUILD)/obj/reports/main.o $(REPORT_LIB) $(LEDGER_LIB)
 	$(link)
+
+# Slurm's functions, and Lua's, are found where they are loaded into; nothing of ours is seen from there.
+define link_module
+@mkdir -p $(@D)
+$(call say,LD,$@)$(CC) $(CFLAGS_ALL) $(filter-out -pie,$(LDFLAGS_ALL)) -shared -Wl,--exclude-libs,ALL \
+    -o $@ $(filter %.o,$^) $(filter %.a,$^) -lpthread
+endef
+
+$(PLUGIN): $(BUILD)/obj/contrib/slurm/job_submit_ledger.o $(HOOK_LIB) $(CLIENT_LIB)
+	$(link_module)
+
+$(LUA_MODULE): $(BUILD)/obj/contrib/slurm/lua/ledger.o $(HOOK_LIB) $(CLIENT_LIB)
+	$(link_module)
+
+# Tests of the modules run under sanitizers in every build, from the sources.
+comma := ,
+HOOK_TEST_SAN := $(or $(SAN),address$(comma)undefined)
+$(HOOK_TESTS): $(BUILD)/%: %.c $(CLIENT_SRC) $(HOOK_SRC) $(MODULE_SRC) $(BUILD)/stamp-flags \
+    $(wildcard tests/hook/*.h contrib/slurm/*/*.h include/*.h)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(CPPFLAGS_ALL) $(LUA_CFLAGS) -std=gnu11 -O1 -g $(WARNINGS) \
+	    -fsanitize=$(HOOK_TEST_SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer -o $@ \
+	    $(filter %.c,$^) $(LUA_LIBS) $(TEST_LIBS) -lpthread
 
 $(UNIT_TESTS) $(DB_TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(TEST_LIB) $(ALL_LIBS)
 	$(link) $(TEST_LIBS)
@@ -268,7 +312,8 @@ coverage: deps-test
 
 # --- lint -------------------------------------------------------------------------------------
 
-LINT_FLAGS = -std=gnu11 -I. -Iinclude -D_GNU_SOURCE -DLEDGER_VERSION="$(VERSION)" $(PACKAGE_CFLAGS)
+LINT_FLAGS = -std=gnu11 -I. -Iinclude -D_GNU_SOURCE -DLEDGER_VERSION="$(VERSION)" $(PACKAGE_CFLAGS) \
+    $(LUA_CFLAGS)
 
 .PHONY: lint format
 lint: deps-lint
@@ -296,6 +341,13 @@ install: all
 	install -m 644 contrib/man/*.8 $(DESTDIR)$(mandir)/man8
 	install -m 644 contrib/ledgerd.conf.example LICENSE $(DESTDIR)$(docdir)
 	cp -R contrib/sdli $(DESTDIR)$(datadir)/
+	install -d $(DESTDIR)$(includedir) $(DESTDIR)$(hookdir)
+	install -m 644 include/ledger_client.h include/ledger_job.h $(DESTDIR)$(includedir)
+	install -m 644 $(CLIENT_LIB) $(DESTDIR)$(hookdir)
+	install -m 644 contrib/slurm/README.md $(DESTDIR)$(docdir)/slurm.md
+	install -m 644 contrib/slurm/job_submit_ledger.conf.example $(DESTDIR)$(docdir)
+	for module in $(wildcard $(PLUGIN) $(LUA_MODULE)); do install -m 755 "$$module" $(DESTDIR)$(hookdir); done
+	sed 's|/usr/local/lib/ledger|$(hookdir)|' contrib/slurm/lua/job_submit.lua >$(DESTDIR)$(hookdir)/job_submit.lua
 
 clean:
 	@for server in $(wildcard $(BUILD)/pg*/data-place $(BUILD)/*/pg*/data-place $(BUILD)/demo/data-place); do \
@@ -306,6 +358,7 @@ clean:
 help:
 	@printf '%s\n' \
 	    'make                 build/ledgerd, build/ledgerctl, build/ledger-report' \
+	    'make hook            build/slurm: the plugin for slurmctld, the module for its Lua' \
 	    'make demo            a month of the example site, booked, checked and reported' \
 	    'make run             the same on 127.0.0.1:8080, kept serving' \
 	    'make check           every test; check-unit: the quick ones' \

@@ -12,7 +12,8 @@ build='gcc make pkg-config libc6-dev libpq-dev libmicrohttpd-dev libjansson-dev 
     libgmp-dev libsystemd-dev
     postgresql-15 postgresql-client-15 tzdata python3 curl'
 # shellcheck disable=SC2034
-test='libcmocka-dev postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl wrk git universal-ctags'
+test='libcmocka-dev postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl wrk git universal-ctags
+    libslurm-dev liblua5.1-0-dev'
 # shellcheck disable=SC2034
 lint='clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck valgrind mandoc
     universal-ctags git'

@@ -28,11 +28,12 @@ SLOWDOWN = float(os.environ.get("LEDGER_TEST_SLOWDOWN", "1"))
 PYTHON = "/usr/bin/python3"
 
 # Seconds until a program counts as hanging.
-TIME_LIMITS = {"unit": 60, "db": 240, "pgtap": 240}
+TIME_LIMITS = {"unit": 60, "db": 240, "hook": 120, "pgtap": 240}
 TIME_LIMIT_PYTHON = 900
 
 PYTHON_SUITES = ["property", "cli", "http", "torture", "e2e", "golden", "issues"]
-SUITES = ["unit", "db", "pgtap"] + PYTHON_SUITES
+C_SUITES = ["unit", "db", "hook"]
+SUITES = C_SUITES + ["pgtap"] + PYTHON_SUITES
 
 
 class Result:
@@ -46,7 +47,7 @@ class Result:
 
 
 def sources(suite):
-    if suite in ("unit", "db"):
+    if suite in C_SUITES:
         return sorted(glob.glob(os.path.join(ROOT, "tests", suite, "test_*.c")))
     if suite == "pgtap":
         return sorted(glob.glob(os.path.join(ROOT, "tests", "db", "pgtap", "*.sql")))
@@ -56,7 +57,7 @@ def sources(suite):
 
 
 def command(suite, source, valgrind):
-    if suite in ("unit", "db"):
+    if suite in C_SUITES:
         program = os.path.join(BUILD, "tests", suite, os.path.basename(source)[:-2])
         if valgrind:
             return ["valgrind", "-q", "--leak-check=full", "--error-exitcode=99", program]
