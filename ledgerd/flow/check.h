@@ -47,7 +47,7 @@ void check_request_init(struct check_request *request, struct usage_record *shap
 /* True if it is to be completed by what is known of a Slurm cluster. */
 static inline bool check_asks_slurm(const struct check_request *request)
 {
-    return request->ask.cluster[0] != '\0';
+    return request->ask.cluster != NULL && request->ask.cluster[0] != '\0';
 }
 
 /* Exactly one of points and shape, a project, a shape with a source and a class; of Slurm a user,

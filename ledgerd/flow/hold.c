@@ -64,16 +64,6 @@ static void placing_restart(struct placing *placing)
 
 /* --- projects --------------------------------------------------------------------------------- */
 
-static const struct catalog_project *resolve(const struct placing *placing,
-                                             const struct asked *asked)
-{
-    const struct check_request *check = &asked->request->check;
-
-    return check->has_shape ? catalog_resolve_project(placing->catalog, placing->desk->conf,
-                                                      check->shape->source, check->project)
-                            : catalog_project(placing->catalog, check->project);
-}
-
 static int compare_places(const void *a, const void *b)
 {
     return strcmp(((const struct place *)a)->name, ((const struct place *)b)->name);
@@ -91,7 +81,7 @@ static int add_places(struct placing *placing, struct error *err)
     size_t kept = 0;
 
     for (size_t i = 0; i < placing->count; i++) {
-        const struct catalog_project *project = resolve(placing, &placing->asked[i]);
+        const struct catalog_project *project = placing_project(placing, &placing->asked[i]);
 
         if (project != NULL) {
             struct place *place = &placing->places[placing->place_count];
@@ -151,7 +141,11 @@ static int open_places(struct placing *placing, struct store *store, struct erro
     struct locked_position positions[HOLD_GROUP_MAX];
     const char *names[HOLD_GROUP_MAX];
 
-    if (choose_catalog(placing, store, err) != 0 || add_places(placing, err) != 0) {
+    if (choose_catalog(placing, store, err) != 0) {
+        return -1;
+    }
+    placing_complete(placing);
+    if (add_places(placing, err) != 0) {
         return -1;
     }
     for (size_t i = 0; i < placing->place_count; i++) {
@@ -265,9 +259,11 @@ static int take_catalog(struct placing *placing, struct store *store, struct err
     if (placing->catalog == NULL) {
         return -1;
     }
+    placing_complete(placing);
     for (size_t i = 0; i < placing->count; i++) {
         struct asked *asked = &placing->asked[i];
-        const struct catalog_project *project = asked->is_known ? NULL : resolve(placing, asked);
+        const struct catalog_project *project = asked->is_known ? NULL
+                                                                : placing_project(placing, asked);
 
         if (project == NULL) {
             continue;
@@ -441,7 +437,8 @@ static int place_group(struct store *store, void *context, struct error *err)
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
-static int placing_begin(struct placing *placing, const struct hold_request *requests, size_t count,
+static int placing_begin(struct placing *placing, struct store *store,
+                         const struct hold_request *requests, size_t count,
                          struct hold_outcome *outcomes, struct error *err)
 {
     for (size_t i = 0; i < count; i++) {
@@ -450,8 +447,9 @@ static int placing_begin(struct placing *placing, const struct hold_request *req
         asked->request = &requests[i];
         asked->outcome = &outcomes[i];
         clear_outcome(&outcomes[i]);
-        if (desk_hash_request(placing->desk, &requests[i], asked->body, err) != 0 ||
-            hold_key_hash(placing->desk->hasher, requests[i].key, asked->key, err) != 0) {
+        if (asked_slurm_begin(asked, store, err) != 0 ||
+            desk_hash_request(placing->desk, &requests[i], asked->body, err) != 0 ||
+            hold_key_hash(placing->desk->hasher, asked->request->key, asked->key, err) != 0) {
             return -1;
         }
     }
@@ -490,7 +488,7 @@ int hold_place(struct store *store, struct hold_desk *desk, const struct hold_kn
     if (knowledge != NULL) {
         placing->knowledge = *knowledge;
     }
-    result = placing_begin(placing, requests, count, outcomes, err);
+    result = placing_begin(placing, store, requests, count, outcomes, err);
     if (result == 0) {
         result = place_until_done(placing, store, err);
     }
@@ -498,6 +496,9 @@ int hold_place(struct store *store, struct hold_desk *desk, const struct hold_kn
     for (size_t i = 0; result != 0 && i < placing->count; i++) {
         hold_outcome_release(placing->asked[i].outcome);
         clear_outcome(placing->asked[i].outcome);
+    }
+    for (size_t i = 0; i < placing->count; i++) {
+        asked_slurm_end(&placing->asked[i]);
     }
     free(placing);
     return result;

@@ -6,6 +6,10 @@
  * its deadline.  Every process works through a desk of its own, which remembers what it has read.
  *
  *      requests -> lock positions -> keys known? -> decide each -> insert, move positions -> commit
+ *
+ * What is asked of Slurm (check.ask) is completed here, by the catalog that decides. By policy its
+ * hold may be of 0 points: it then binds the key and no more. A request that modifies a job holds
+ * what the new time limit costs on top, under a key of its own, <the job's>/limit/<seconds>.
  */
 #ifndef LEDGERD_FLOW_HOLD_H
 #define LEDGERD_FLOW_HOLD_H
@@ -40,7 +44,10 @@ struct hold_request {           /* strings are borrowed */
     const char *key;            /* "" if the caller gave none */
     struct check_request check; /* project, user, and points for the whole or the shape of a part */
     int64_t parts;              /* 0: a lease */
+    int64_t at_once; /* parts that may run at a time: a shape is held for so many; 0: all */
     int64_t ttl_us;
+    const char
+        *source; /* that confirms it while its work lives, "slurm:<cluster>"; "" or NULL: none */
     const char *ref_kind; /* "" if not said */
     const char *ref_id;
 };

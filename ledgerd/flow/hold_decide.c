@@ -18,18 +18,6 @@ struct deciding {
 
 /* --- what is asked for ------------------------------------------------------------------------ */
 
-/* A shape is priced for each part; a lease has one price. */
-static enum points_result price_parts(struct points price, int64_t parts, struct points *all)
-{
-    int64_t micro;
-
-    if (__builtin_mul_overflow(price.micro, parts > 0 ? parts : 1, &micro)) {
-        return POINTS_OVERFLOW;
-    }
-    *all = (struct points){micro};
-    return POINTS_OK;
-}
-
 static void find_price(const struct placing *placing, struct asked *asked,
                        struct deciding *deciding)
 {
@@ -37,6 +25,11 @@ static void find_price(const struct placing *placing, struct asked *asked,
     struct answer_question *question = &deciding->question;
     struct points price;
 
+    if (asked->slurm != NULL) {
+        slurm_question(&asked->slurm->resolution, question);
+        asked->klass = asked->slurm->resolution.klass;
+        return;
+    }
     if (request->check.has_points) {
         question->requested = request->check.points;
         question->rated = true;
@@ -48,10 +41,9 @@ static void find_price(const struct placing *placing, struct asked *asked,
     question->rated = check_price(placing->catalog, placing->desk->conf, &check, placing->now,
                                   &price, &deciding->unrated) == 0;
     asked->klass = shape.klass;
-    if (question->rated && price_parts(price, request->parts, &question->requested) != POINTS_OK) {
-        error_set(&deciding->unrated, ERROR_INPUT, "the price of %" PRId64 " parts is too large",
-                  request->parts);
-        question->rated = false;
+    if (question->rated) { /* a shape is priced for each part */
+        question->rated = check_price_parts(price, request->parts, request->at_once,
+                                            &question->requested, &deciding->unrated) == 0;
     }
     question->unrated_detail = question->rated ? NULL : deciding->unrated.text;
 }
@@ -175,6 +167,15 @@ static void describe(const struct new_hold *made, struct instant now, struct hol
     snprintf(hold->ref_id, sizeof hold->ref_id, "%s", made->ref_id);
 }
 
+/* What the decision takes: by policy a job may be let through for nothing. */
+static struct points points_of(const struct asked *asked, const struct deciding *deciding)
+{
+    bool is_free = asked->slurm != NULL && (asked->slurm->resolution.holds_nothing ||
+                                            asked->slurm->note.job.downgraded_to != NULL);
+
+    return is_free ? POINTS_ZERO : deciding->answer.question.requested;
+}
+
 static void make_hold(struct placing *placing, struct asked *asked, struct deciding *deciding,
                       int64_t number)
 {
@@ -187,18 +188,20 @@ static void make_hold(struct placing *placing, struct asked *asked, struct decid
         .key_hash = asked->key,
         .request = asked->body,
         .project = asked->place->name,
-        .user = request->check.user,
+        .user = deciding->question.user,
         .klass = asked->klass != NULL ? asked->klass : "",
         .ref_kind = request->ref_kind,
         .ref_id = request->ref_id,
-        .points = deciding->answer.question.requested,
+        .source = request->source != NULL ? request->source : "",
+        .points = points_of(asked, deciding),
         .parts = request->parts,
+        .at_once = request->at_once,
         .expires_at = {placing->now.us + request->ttl_us},
         .decision = asked->outcome->decision.data,
     };
     asked->outcome->fate = HOLD_MADE;
     describe(made, placing->now, &asked->outcome->hold);
-    take_points(deciding, asked->place, request->check.user, made->points);
+    take_points(deciding, asked->place, made->user, made->points);
 }
 
 static int write_outcome(struct placing *placing, struct asked *asked, struct deciding *deciding,
@@ -273,7 +276,13 @@ int placing_decide(struct placing *placing, struct asked *asked, struct error *e
                                  find_share(placing, &deciding, err) != 0)) {
         return -1;
     }
-    return answer_make(&deciding.question, &deciding.answer, err) != 0
-               ? -1
-               : write_outcome(placing, asked, &deciding, err);
+    if (answer_make(&deciding.question, &deciding.answer, err) != 0) {
+        return -1;
+    }
+    if (asked->slurm != NULL) {
+        slurm_note_make(&asked->slurm->resolution, &deciding.question, &deciding.answer,
+                        &asked->slurm->note);
+        deciding.question.job = &asked->slurm->note.job;
+    }
+    return write_outcome(placing, asked, &deciding, err);
 }

@@ -231,18 +231,50 @@ static int add_shape(struct hold_desk *desk, const struct check_request *check, 
     return 0;
 }
 
+/* As it was said, whatever it is completed to. */
+static void add_ask(const struct check_request *check, struct strbuf *out)
+{
+    const struct slurm_ask *ask = &check->ask;
+    const bool flags[] = {ask->has_seconds, ask->is_unlimited, ask->is_exclusive,
+                          ask->is_mem_default, ask->is_mem_whole};
+
+    strbuf_add_string(out, "slurm 1\n");
+    add_field(out, ask->cluster);
+    add_field(out, ask->account);
+    add_field(out, ask->partition);
+    add_field(out, ask->modifies);
+    strbuf_printf(out, "%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",", ask->uid, ask->nodes,
+                  ask->parts, ask->at_once);
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        strbuf_add_char(out, flags[i] ? '1' : '0');
+    }
+}
+
+/* What holds that nobody confirms do not have. */
+static void add_source(const struct hold_request *request, struct strbuf *out)
+{
+    if ((request->source != NULL && *request->source != '\0') || request->at_once != 0) {
+        add_field(out, request->source != NULL ? request->source : "");
+        strbuf_printf(out, "%" PRId64 ",", request->at_once);
+    }
+}
+
 int desk_hash_request(struct hold_desk *desk, const struct hold_request *request,
                       unsigned char hash[INGEST_HASH_BYTES], struct error *err)
 {
     struct strbuf text = STRBUF_INIT;
     int result = 0;
 
+    if (check_asks_slurm(&request->check)) {
+        add_ask(&request->check, &text);
+    }
     strbuf_add_string(&text, "hold 1\n");
     add_field(&text, request->check.project);
     add_field(&text, request->check.user);
     add_field(&text, request->ref_kind);
     add_field(&text, request->ref_id);
     strbuf_printf(&text, "%" PRId64 ",%" PRId64 ",", request->parts, request->ttl_us);
+    add_source(request, &text);
     if (request->check.has_points) {
         strbuf_printf(&text, "points %" PRId64, request->check.points.micro);
     } else {

@@ -322,7 +322,7 @@ static void spread_outcomes(struct hold_group *group, size_t first, size_t count
         count_outcome(group, outcome);
         if (outcome->fate == HOLD_MADE && outcome->hold.held.micro != 0) {
             engine_note_held(group->engine, transaction, outcome->hold.project,
-                             group->requests[i].check.user, outcome->hold.held);
+                             outcome->hold.user, outcome->hold.held);
         }
         group->tickets[i]->outcome = *outcome;
     }

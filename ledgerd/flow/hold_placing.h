@@ -30,8 +30,22 @@ struct place {
     struct points *limit_grown;       /* of each of the project's limits */
 };
 
+struct asked_slurm { /* what is asked of Slurm */
+    struct hold_request
+        request; /* as it was asked for, with the source, and the key if it modifies */
+    bool has_job;
+    struct slurm_job_row job; /* that it modifies */
+    char source[USAGE_SOURCE_BYTES + 1];
+    char key[HOLD_KEY_BYTES];
+    char ref_id[HOLD_KEY_BYTES];
+    int64_t catalog_version;            /* by which it was completed; -1: by none yet */
+    struct slurm_resolution resolution; /* in this attempt */
+    struct slurm_note note;
+};
+
 struct asked { /* a request and what has become of it */
     const struct hold_request *request;
+    struct asked_slurm *slurm; /* owned; NULL: nothing is asked of Slurm */
     struct hold_outcome *outcome;
     bool is_known; /* its key was found in the book */
     unsigned char key[STORE_HASH_BYTES];
@@ -61,6 +75,17 @@ struct placing {
     size_t refusal_count;
     struct new_refusal refusals[HOLD_GROUP_MAX];
 };
+
+/* Begin what is asked of Slurm: find the job that it modifies. -1 if the database is away. */
+int asked_slurm_begin(struct asked *asked, struct store *store, struct error *err);
+void asked_slurm_end(struct asked *asked);
+
+/* Complete what is asked of Slurm by the placing's catalog, unless that was done. */
+void placing_complete(struct placing *placing);
+
+/* The request's project by the placing's catalog, or NULL. */
+const struct catalog_project *placing_project(const struct placing *placing,
+                                              const struct asked *asked);
 
 /* Decide one request, whose key the book does not know: fill in its outcome, and add to what is to
  * be written. */

@@ -53,6 +53,9 @@ int hold_request_validate(const struct hold_request *request, struct error *err)
     if (request->parts < 0 || request->parts > HOLD_PARTS_MAX) {
         return error_set(err, ERROR_ARGUMENT, "a hold has 0 (a lease) to %d parts", HOLD_PARTS_MAX);
     }
+    if (request->at_once < 0 || request->at_once > HOLD_PARTS_MAX) {
+        return error_set(err, ERROR_ARGUMENT, "at_once is from 0 (all) to %d", HOLD_PARTS_MAX);
+    }
     if (request->ttl_us <= 0 || request->ttl_us > HOLD_TTL_MAX_US) {
         return error_set(err, ERROR_ARGUMENT,
                          "the time to live is more than nothing and at most 366 days");

@@ -10,14 +10,14 @@
 #include <stdint.h>
 
 enum {
-    SLURM_LIST_BYTES = 1024,   /* of a list of partitions */
-    SLURM_PARTITIONS_MAX = 64, /* in it */
+    SLURM_LIST_BYTES = 1024,            /* of a list of partitions */
+    SLURM_PARTITIONS_MAX = 64,          /* in it */
     SLURM_COUNT_MAX = 10 * 1000 * 1000, /* nodes, tasks of an array */
 };
 #define SLURM_UID_MAX INT64_C(4294967295)
 
 struct slurm_ask {         /* strings are borrowed, "" where nothing was said */
-    const char *cluster;   /* "": nothing is asked of Slurm */
+    const char *cluster;   /* "" or NULL: nothing is asked of Slurm */
     int64_t uid;           /* -1: not said */
     const char *account;   /* Slurm's */
     const char *partition; /* several with commas: the dearest counts */

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ledgerd/http/ask_input.h"
+
 static int read_points(const char *text, struct points *points, struct error *err)
 {
     enum points_result result = points_parse(text, strlen(text), points);
@@ -85,31 +87,69 @@ static int take_text(struct check_request *check, const char *name, const char *
     }
     if (strcmp(name, "seconds") == 0) {
         check->has_shape = true;
+        check->ask.has_seconds = true;
         return read_quantity(name, value, &check->seconds, err);
     }
-    if (strcmp(name, "uid") == 0 || strcmp(name, "cluster") == 0) {
-        return error_set(err, ERROR_ARGUMENT,
-                         "%s: no associations are pulled from Slurm yet; name project and user",
-                         name);
-    }
     return error_set(err, ERROR_ARGUMENT, "%.60s: not an argument of a check", name);
+}
+
+/* What is said of a Slurm job means nothing without its cluster. */
+static int require_cluster(const struct check_request *check, bool says_job, struct error *err)
+{
+    return says_job && !check_asks_slurm(check)
+               ? error_set(
+                     err, ERROR_ARGUMENT,
+                     "cluster is missing: only there do uid, account, partition, modifies, nodes, "
+                     "parts, "
+                     "at_once, exclusive, mem_default, mem_whole and unlimited mean something")
+               : 0;
+}
+
+/* A check reads no job from the book. */
+static int refuse_modifies(const struct check_request *check, struct error *err)
+{
+    return check->ask.modifies[0] != '\0'
+               ? error_set(err, ERROR_ARGUMENT, "modifies: only a hold can be asked for that")
+               : 0;
+}
+
+static int finish(const struct check_request *check, bool says_job, struct error *err)
+{
+    return require_cluster(check, says_job, err) != 0 || refuse_modifies(check, err) != 0
+               ? -1
+               : check_request_validate(check, err);
+}
+
+static int take_argument(struct check_request *check, const char *name, const char *value,
+                         bool *says_job, struct error *err)
+{
+    bool known;
+
+    if (strncmp(name, "meter.", 6) == 0) {
+        return add_meter(check, name + 6, value, err);
+    }
+    if (strncmp(name, "attributes.", 11) == 0) {
+        return add_attribute(check, name + 11, value, err);
+    }
+    if (ask_input_argument(name, value, &check->ask, &known, err) != 0) {
+        return -1;
+    }
+    *says_job = *says_job || known;
+    return known ? 0 : take_text(check, name, value, err);
 }
 
 int check_input_from_query(const struct request *request, struct check_request *check,
                            struct error *err)
 {
+    bool says_job = false;
+
     for (size_t i = 0; i < request->argument_count; i++) {
-        const char *name = request->arguments[i].name;
-        const char *value = request->arguments[i].value;
-        int result = strncmp(name, "meter.", 6) == 0 ? add_meter(check, name + 6, value, err)
-                     : strncmp(name, "attributes.", 11) == 0
-                         ? add_attribute(check, name + 11, value, err)
-                         : take_text(check, name, value, err);
-        if (result != 0) {
+        if (take_argument(check, request->arguments[i].name, request->arguments[i].value, &says_job,
+                          err) != 0) {
             return -1;
         }
     }
-    return check_request_validate(check, err);
+    return finish(check, says_job, err);
 }
 
 /* The text of a quantity: a decimal string, or a JSON integer, whose digits are written to
@@ -200,11 +240,15 @@ int check_input_points(const json_t *value, struct points *points, struct error 
 int check_input_member(const char *name, json_t *value, struct check_request *check, bool *known,
                        struct error *err)
 {
-    static const char *const names[] = {"project",    "user", "points",  "source",
-                                        "class",      "qos",  "seconds", "meters",
-                                        "attributes", "uid",  "cluster"};
+    static const char *const names[] = {"project", "user",    "points", "source",    "class",
+                                        "qos",     "seconds", "meters", "attributes"};
 
-    *known = false;
+    if (ask_input_member(name, value, &check->ask, known, err) != 0) {
+        return -1;
+    }
+    if (*known) {
+        return 0;
+    }
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !*known; i++) {
         *known = strcmp(name, names[i]) == 0;
     }
@@ -215,15 +259,20 @@ int check_input_from_json(json_t *object, struct check_request *check, struct er
 {
     const char *name;
     json_t *value;
+    bool says_job = false;
 
     if (!json_is_object(object)) {
         return error_set(err, ERROR_ARGUMENT, "a check must be a JSON object");
     }
     json_object_foreach(object, name, value)
     {
-        if (take_member(check, name, value, err) != 0) {
+        bool known;
+
+        if (ask_input_member(name, value, &check->ask, &known, err) != 0 ||
+            (!known && take_member(check, name, value, err) != 0)) {
             return -1;
         }
+        says_job = says_job || known;
     }
-    return check_request_validate(check, err);
+    return finish(check, says_job, err);
 }

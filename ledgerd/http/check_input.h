@@ -10,8 +10,9 @@
 #include "ledgerd/flow/check.h"
 #include "ledgerd/http/request.h"
 
-/* Read project, user, points, source, class, qos, seconds, meter.NAME and attributes.NAME. Strings
- * are borrowed from the request. ERROR_ARGUMENT names the argument that is off. */
+/* Read project, user, points, source, class, qos, seconds, meter.NAME and attributes.NAME, and with
+ * a cluster what ask_input.h has. Strings are borrowed from the request. ERROR_ARGUMENT names the
+ * argument that is off. */
 int check_input_from_query(const struct request *request, struct check_request *check,
                            struct error *err);
 

@@ -50,12 +50,12 @@ static int read_ttl(json_t *value, int64_t *ttl_us, struct error *err)
     return 0;
 }
 
-static int read_parts(json_t *value, int64_t *parts, struct error *err)
+static int read_parts(json_t *value, struct hold_request *hold, struct error *err)
 {
     if (!json_is_integer(value)) {
         return error_set(err, ERROR_ARGUMENT, "parts: must be an integer");
     }
-    *parts = json_integer_value(value);
+    hold->parts = hold->check.ask.parts = json_integer_value(value);
     return 0;
 }
 
@@ -85,7 +85,7 @@ static int take_member(struct hold_request *hold, const char *name, json_t *valu
         return read_ttl(value, &hold->ttl_us, err);
     }
     if (strcmp(name, "parts") == 0) {
-        return read_parts(value, &hold->parts, err);
+        return read_parts(value, hold, err);
     }
     if (strcmp(name, "ref") == 0) {
         return read_ref(value, hold, err);
@@ -113,6 +113,9 @@ int hold_input_question(const struct request *request, json_t *body, struct usag
         if (take_member(hold, name, value, err) != 0) {
             return -1;
         }
+    }
+    if (hold->check.ask.uid >= 0 && !check_asks_slurm(&hold->check)) {
+        return error_set(err, ERROR_ARGUMENT, "uid: means nothing without a cluster");
     }
     return hold_request_validate(hold, err);
 }

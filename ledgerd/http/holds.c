@@ -20,6 +20,24 @@
 
 /* --- making ----------------------------------------------------------------------------------- */
 
+/* What the user of a Slurm job is to know, from the decision, which has it for good. */
+static const char *const job_members[] = {"partition", "qos", "downgraded_to", "user_message"};
+
+static void add_job_members(const char *decision, bool only_message, struct strbuf *out)
+{
+    json_t *document = json_loads(decision, 0, NULL);
+
+    for (size_t i = 0; i < sizeof(job_members) / sizeof(job_members[0]); i++) {
+        const char *text = json_string_value(json_object_get(document, job_members[i]));
+
+        if (text != NULL && (!only_message || strcmp(job_members[i], "user_message") == 0)) {
+            strbuf_printf(out, ",\"%s\":", job_members[i]);
+            strbuf_add_json_string(out, text);
+        }
+    }
+    json_decref(document);
+}
+
 struct hold_call { /* one POST /v1/holds, from the question to the answer */
     struct hold_ticket ticket;
     enum hold_submitted submitted;
@@ -77,26 +95,37 @@ static void reply_not_taken(enum hold_submitted submitted, struct reply *reply)
     }
 }
 
-static void reply_refused(const struct hold_outcome *outcome, struct reply *reply)
+static void reply_refused(const struct hold_call *call, struct reply *reply)
 {
+    const struct hold_outcome *outcome = &call->ticket.outcome;
     unsigned status = (unsigned)decide_reason_status(outcome->reason);
+    struct strbuf members = STRBUF_INIT;
 
+    strbuf_add_string(&members, ",\"decision\":");
+    strbuf_add_string(&members, outcome->decision.data);
+    if (check_asks_slurm(&call->ticket.request.check)) {
+        add_job_members(outcome->decision.data, true, &members);
+    }
     reply_refusal(reply, status, decide_reason_text(outcome->reason), outcome->detail.data,
-                  outcome->decision.data);
+                  members.data);
+    strbuf_release(&members);
     if (status == 402 || status == 503) {
         reply_header(reply, "x-should-retry", "false");
     }
 }
 
-static void reply_hold(struct request *request, const struct hold_outcome *outcome,
-                       struct reply *reply)
+static void reply_hold(struct request *request, const struct hold_call *call, struct reply *reply)
 {
+    const struct hold_outcome *outcome = &call->ticket.outcome;
     struct engine_catalog *catalog = engine_catalog_borrow(request->service->engine);
     struct strbuf *out = &reply->body;
 
     reply_json(reply, outcome->fate == HOLD_MADE ? 201 : 200);
     strbuf_add_char(out, '{');
     hold_write_members(&outcome->hold, &engine_catalog_of(catalog)->zone, out);
+    if (check_asks_slurm(&call->ticket.request.check)) {
+        add_job_members(outcome->decision.data, false, out);
+    }
     strbuf_add_string(out, ",\"decision\":");
     strbuf_add_string(out, outcome->decision.data);
     strbuf_add_string(out, "}\n");
@@ -117,9 +146,9 @@ static void finish_call(struct request *request)
         reply_problem(reply, 422, "key_differs",
                       "this Idempotency-Key was used for another request");
     } else if (outcome->fate == HOLD_REFUSED) {
-        reply_refused(outcome, reply);
+        reply_refused(call, reply);
     } else {
-        reply_hold(request, outcome, reply);
+        reply_hold(request, call, reply);
     }
 }
 

@@ -75,7 +75,7 @@ static const char *openai_type(unsigned status)
 }
 
 static void write_problem(struct reply *reply, unsigned status, const char *code,
-                          const char *detail, const char *decision)
+                          const char *detail, const char *members)
 {
     struct strbuf *body = &reply->body;
 
@@ -87,10 +87,7 @@ static void write_problem(struct reply *reply, unsigned status, const char *code
     strbuf_printf(body, ",\"status\":%u,\"detail\":", status);
     strbuf_add_json_string(body, detail);
     strbuf_printf(body, ",\"code\":\"%s\"", code);
-    if (decision != NULL) {
-        strbuf_add_string(body, ",\"decision\":");
-        strbuf_add_string(body, decision);
-    }
+    strbuf_add_string(body, members);
     strbuf_add_string(body, ",\"error\":{\"message\":");
     strbuf_add_json_string(body, detail);
     strbuf_printf(body, ",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"}}\n", openai_type(status),
@@ -99,13 +96,13 @@ static void write_problem(struct reply *reply, unsigned status, const char *code
 
 void reply_problem(struct reply *reply, unsigned status, const char *code, const char *detail)
 {
-    write_problem(reply, status, code, detail, NULL);
+    write_problem(reply, status, code, detail, "");
 }
 
 void reply_refusal(struct reply *reply, unsigned status, const char *code, const char *detail,
-                   const char *decision)
+                   const char *members)
 {
-    write_problem(reply, status, code, detail, decision);
+    write_problem(reply, status, code, detail, members);
 }
 
 /* What a rule says no to is forbidden, unless its reason says better. */

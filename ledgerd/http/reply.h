@@ -37,9 +37,9 @@ void reply_json(struct reply *reply, unsigned status);
  * urn:ledger:problem:<code>. */
 void reply_problem(struct reply *reply, unsigned status, const char *code, const char *detail);
 
-/* The same with the decision that it comes from (JSON) as member `decision`. */
+/* The same with more members, JSON with a comma before each: the decision that it comes from. */
 void reply_refusal(struct reply *reply, unsigned status, const char *code, const char *detail,
-                   const char *decision);
+                   const char *members);
 
 /* A problem from an error of the layers below: refused 403 (unknown_* 404, hold_resolved 409,
  * key_differs 422), argument and input 400,

@@ -29,18 +29,20 @@ static const char DRAW_SQL[] =
 static const char WRITE_SQL[] =
     "WITH made AS (INSERT INTO ledger.hold (hold_no, key_hash, key, request, project_id, "
     "user_name, class, ref_kind, ref_id, points_micro, parts, held_micro, made_at, expires_at, "
-    "decision) SELECT n, CASE WHEN key <> '' THEN hash END, key, request, project, user_name, "
-    "class, ref_kind, ref_id, points, parts, points, $14, expires_at, decision "
-    "FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) AS t(n, hash, key, "
-    "request, project, user_name, class, ref_kind, ref_id, points, parts, expires_at, decision) "
+    "decision, source, at_once) SELECT n, CASE WHEN key <> '' THEN hash END, key, request, "
+    "project, user_name, class, ref_kind, ref_id, points, parts, points, $16, expires_at, "
+    "decision, source, at_once "
+    "FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) AS t(n, hash, "
+    "key, request, project, user_name, class, ref_kind, ref_id, points, parts, expires_at, "
+    "decision, source, at_once) "
     "ORDER BY hash), "
     "moved AS (UPDATE ledger.project_position p SET held_micro = p.held_micro + m.points, "
-    "changed = pg_current_xact_id() FROM unnest($15, $16) AS m(project, points) "
+    "changed = pg_current_xact_id() FROM unnest($17, $18) AS m(project, points) "
     "WHERE p.project_id = m.project), "
     "counted AS (UPDATE ledger.limit_held h SET held_micro = h.held_micro + m.points "
-    "FROM unnest($17, $18) AS m(n, points) WHERE h.limit_no = m.n), "
+    "FROM unnest($19, $20) AS m(n, points) WHERE h.limit_no = m.n), "
     "refused AS (INSERT INTO ledger.hold_refusal (hold_no, at, decision) "
-    "SELECT n, $14, decision FROM unnest($19, $20) AS r(n, decision)) "
+    "SELECT n, $16, decision FROM unnest($21, $22) AS r(n, decision)) "
     "SELECT pg_current_xact_id()::text::bigint";
 
 int store_hold_block(struct store *store, int64_t *first, struct error *err)
@@ -195,9 +197,9 @@ int store_hold_draws(struct store *store, const char *const *projects, size_t co
 
 /* Arrays of a group's columns, allocated together. */
 struct columns {
-    const char *texts[7][STORE_HOLD_GROUP_MAX];
+    const char *texts[8][STORE_HOLD_GROUP_MAX];
     int64_t longs[2][STORE_HOLD_GROUP_MAX];
-    int32_t ints[STORE_HOLD_GROUP_MAX];
+    int32_t ints[2][STORE_HOLD_GROUP_MAX];
     unsigned char hashes[2][STORE_HOLD_GROUP_MAX][STORE_HASH_BYTES];
     struct instant instants[STORE_HOLD_GROUP_MAX];
 };
@@ -209,15 +211,16 @@ static void bind_holds(struct query *query, const struct hold_writing *group,
 
     for (size_t i = 0; i < count; i++) {
         const struct new_hold *hold = &group->holds[i];
-        const char *const texts[] = {hold->key,      hold->project, hold->user,    hold->klass,
-                                     hold->ref_kind, hold->ref_id,  hold->decision};
+        const char *const texts[] = {hold->key,      hold->project, hold->user,     hold->klass,
+                                     hold->ref_kind, hold->ref_id,  hold->decision, hold->source};
 
         for (size_t t = 0; t < sizeof texts / sizeof texts[0]; t++) {
             columns->texts[t][i] = texts[t];
         }
         columns->longs[0][i] = hold->number;
         columns->longs[1][i] = hold->points.micro;
-        columns->ints[i] = (int32_t)hold->parts;
+        columns->ints[0][i] = (int32_t)hold->parts;
+        columns->ints[1][i] = (int32_t)hold->at_once;
         columns->instants[i] = hold->expires_at;
         memset(columns->hashes[0][i], 0, STORE_HASH_BYTES);
         if (*hold->key != '\0') {
@@ -233,9 +236,11 @@ static void bind_holds(struct query *query, const struct hold_writing *group,
         query_text_array(query, columns->texts[t], count);
     }
     query_i64_array(query, columns->longs[1], count);
-    query_i32_array(query, columns->ints, count);
+    query_i32_array(query, columns->ints[0], count);
     query_instant_array(query, columns->instants, count);
     query_text_array(query, columns->texts[6], count);
+    query_text_array(query, columns->texts[7], count);
+    query_i32_array(query, columns->ints[1], count);
 }
 
 static int bind_limits(struct query *query, const struct hold_writing *group, struct error *err)

@@ -81,8 +81,10 @@ struct new_hold { /* texts are borrowed, "" where there is none */
     const char *klass;
     const char *ref_kind;
     const char *ref_id;
+    const char *source; /* that confirms it */
     struct points points;
     int64_t parts;
+    int64_t at_once;
     struct instant expires_at;
     const char *decision;
 };

@@ -44,6 +44,11 @@ static struct decide_question good_question(void)
 static void spoil(struct decide_question *question, enum decide_reason reason)
 {
     switch (reason) {
+    case DECIDE_UNKNOWN_USER:
+        question->unresolved = reason;
+        break;
+    case DECIDE_UNKNOWN_JOB: /* a request names a user or a job, not both */
+        break;
     case DECIDE_UNKNOWN_PROJECT:
         question->project_known = false;
         break;
@@ -53,6 +58,12 @@ static void spoil(struct decide_question *question, enum decide_reason reason)
     case DECIDE_NOT_A_MEMBER:
         question->membership_required = true;
         question->is_member = false;
+        break;
+    case DECIDE_NO_TIME_LIMIT:
+        question->rated = false;
+        if (question->unresolved == DECIDE_ALLOWED) {
+            question->unresolved = reason;
+        }
         break;
     case DECIDE_NO_RATE:
         question->rated = false;
@@ -80,16 +91,11 @@ static void spoil(struct decide_question *question, enum decide_reason reason)
     }
 }
 
-static const enum decide_reason reasons[] = {DECIDE_UNKNOWN_PROJECT,
-                                             DECIDE_PROJECT_CLOSED,
-                                             DECIDE_NOT_A_MEMBER,
-                                             DECIDE_NO_RATE,
-                                             DECIDE_STALE,
-                                             DECIDE_NO_ACTIVE_GRANT,
-                                             DECIDE_INSUFFICIENT_POINTS,
-                                             DECIDE_PROJECT_LIMIT,
-                                             DECIDE_USER_LIMIT,
-                                             DECIDE_SHARE_CAP};
+static const enum decide_reason reasons[] = {
+    DECIDE_UNKNOWN_USER,  DECIDE_UNKNOWN_PROJECT, DECIDE_PROJECT_CLOSED,
+    DECIDE_NOT_A_MEMBER,  DECIDE_NO_TIME_LIMIT,   DECIDE_NO_RATE,
+    DECIDE_STALE,         DECIDE_NO_ACTIVE_GRANT, DECIDE_INSUFFICIENT_POINTS,
+    DECIDE_PROJECT_LIMIT, DECIDE_USER_LIMIT,      DECIDE_SHARE_CAP};
 
 static void the_first_reason_stands(void **state)
 {
@@ -197,7 +203,7 @@ static void a_service_is_always_answered_yes(void **state)
 
     (void)state;
     question.is_service = true;
-    for (size_t i = 2; i < COUNT(reasons); i++) {
+    for (size_t i = 3; i < COUNT(reasons); i++) {
         spoil(&question, reasons[i]);
     }
     decide(&question, &answer);
@@ -214,6 +220,9 @@ static void reasons_have_the_contracts_names_and_statuses(void **state)
         int status;
         const char *text;
     } rows[] = {
+        {DECIDE_UNKNOWN_USER, 403, "unknown_user"},
+        {DECIDE_UNKNOWN_JOB, 404, "unknown_job"},
+        {DECIDE_NO_TIME_LIMIT, 403, "no_time_limit"},
         {DECIDE_UNKNOWN_PROJECT, 404, "unknown_project"},
         {DECIDE_PROJECT_CLOSED, 403, "project_closed"},
         {DECIDE_NOT_A_MEMBER, 403, "not_a_member"},
