@@ -1,90 +1,15 @@
 /* slurm_json - jobs of `sacct --json` and of slurmrestd's /slurmdb/…/jobs, of any release.
  *
- * The shape of a field changes between releases, and one answer mixes old and new: so each field is
- * read in every shape it ever had, and no version is looked at.
+ * What a field may look like is slurm_field.h's to know; here is which fields there are.
  *
- *     a number       5    "5"    null    {"set":true,"infinite":false,"number":5}
- *     a text         "x"    ""    null    0 (a reservation without a name)
  *     a state        "RUNNING"    ["RUNNING"]    {"current": either}    3 (as in the database)
  */
 #include <stdio.h>
 
+#include "importers/slurm_field.h"
 #include "importers/slurm_job.h"
 
 enum { TRES_ENTRIES_MAX = 64 }; /* a site defines a dozen */
-
-enum number_shape { NUMBER_BAD = -1, NUMBER_NONE, NUMBER_GIVEN };
-
-/* The digits of a number in any shape. */
-static enum number_shape number_text(struct scan_doc *doc, uint32_t token, struct scan_text *text)
-{
-    uint32_t set, infinite, number;
-
-    if (token == SCAN_NONE) {
-        return NUMBER_NONE;
-    }
-    switch (scan_type(doc, token)) {
-    case SCAN_NULL:
-        return NUMBER_NONE;
-    case SCAN_INTEGER:
-    case SCAN_STRING:
-        *text = scan_text(doc, token);
-        return text->length == 0 ? NUMBER_NONE : NUMBER_GIVEN;
-    case SCAN_OBJECT:
-        set = scan_member(doc, token, "set");
-        infinite = scan_member(doc, token, "infinite");
-        number = scan_member(doc, token, "number");
-        if (infinite != SCAN_NONE && scan_type(doc, infinite) == SCAN_TRUE) {
-            return NUMBER_NONE;
-        }
-        if (set == SCAN_NONE || scan_type(doc, set) != SCAN_TRUE) {
-            return set != SCAN_NONE ? NUMBER_NONE : NUMBER_BAD;
-        }
-        if (number == SCAN_NONE || scan_type(doc, number) != SCAN_INTEGER) {
-            return NUMBER_BAD;
-        }
-        *text = scan_text(doc, number);
-        return NUMBER_GIVEN;
-    default:
-        return NUMBER_BAD;
-    }
-}
-
-static int read_number(struct scan_doc *doc, uint32_t token, struct slurm_number *number)
-{
-    struct scan_text text = {"", 0};
-
-    number->given = false;
-    return number_text(doc, token, &text) == NUMBER_BAD ? -1 : slurm_number_parse(text, number);
-}
-
-/* Seconds since 1970, where 0 is "not yet"; ISO text too. */
-static int read_time(struct importer *importer, uint32_t token, struct slurm_time *time)
-{
-    struct scan_text text = {"", 0};
-
-    time->given = SLURM_ABSENT;
-    switch (number_text(&importer->items.doc, token, &text)) {
-    case NUMBER_BAD:
-        return -1;
-    case NUMBER_NONE:
-        time->given = token == SCAN_NONE ? SLURM_ABSENT : SLURM_UNKNOWN;
-        return 0;
-    case NUMBER_GIVEN:
-        break;
-    }
-    return slurm_time_parse(&importer->times, text, time);
-}
-
-static struct scan_text read_text(struct scan_doc *doc, uint32_t object, const char *key)
-{
-    uint32_t token = scan_member(doc, object, key);
-
-    if (token == SCAN_NONE || scan_type(doc, token) != SCAN_STRING) {
-        return (struct scan_text){"", 0};
-    }
-    return scan_text(doc, token);
-}
 
 /* A member of a member; SCAN_NONE if either is not there. */
 static uint32_t inner(struct scan_doc *doc, uint32_t object, const char *outer, const char *key)
@@ -99,7 +24,7 @@ static struct scan_text inner_text(struct scan_doc *doc, uint32_t object, const 
 {
     uint32_t token = scan_member(doc, object, outer);
 
-    return token == SCAN_NONE ? (struct scan_text){"", 0} : read_text(doc, token, key);
+    return token == SCAN_NONE ? (struct scan_text){"", 0} : slurm_field_text(doc, token, key);
 }
 
 static struct scan_text first_given(struct scan_text a, struct scan_text b)
@@ -165,7 +90,7 @@ static int read_state(struct scan_doc *doc, uint32_t token, struct slurm_job *jo
     case SCAN_ARRAY:
         return read_state_list(doc, token, job);
     case SCAN_INTEGER:
-        if (read_number(doc, token, &number) != 0 || !number.given) {
+        if (slurm_field_number(doc, token, &number) != 0 || !number.given) {
             return -1;
         }
         return slurm_state_number(number.value, &job->phase, &job->outcome);
@@ -185,8 +110,8 @@ static void set_shown_id(struct scan_doc *doc, struct slurm_job *job)
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         struct slurm_number id, part;
 
-        if (read_number(doc, inner(doc, 0, kinds[i].outer, "job_id"), &id) == 0 &&
-            read_number(doc, inner(doc, 0, kinds[i].outer, kinds[i].part), &part) == 0 &&
+        if (slurm_field_number(doc, inner(doc, 0, kinds[i].outer, "job_id"), &id) == 0 &&
+            slurm_field_number(doc, inner(doc, 0, kinds[i].outer, kinds[i].part), &part) == 0 &&
             id.given && id.value > 0 && part.given) {
             snprintf(job->shown_id_room, sizeof job->shown_id_room, "%llu%c%llu",
                      (unsigned long long)id.value, kinds[i].mark, (unsigned long long)part.value);
@@ -201,11 +126,11 @@ static int read_identity(struct importer *importer, struct slurm_job *job, struc
     uint32_t id = scan_member(doc, 0, "job_id"), state = scan_member(doc, 0, "state");
     uint32_t submission = inner(doc, 0, "time", "submission");
 
-    if (read_number(doc, id, &job->raw_id) != 0) {
+    if (slurm_field_number(doc, id, &job->raw_id) != 0) {
         return refuse(importer, item, job, "job_id", id);
     }
     job->raw_id.given = job->raw_id.given && job->raw_id.value > 0;
-    if (read_time(importer, submission, &job->submit) != 0) {
+    if (slurm_field_time(&importer->times, doc, submission, &job->submit) != 0) {
         return refuse(importer, item, job, "time.submission", submission);
     }
     if (read_state(doc, state, job) != 0) {
@@ -232,16 +157,16 @@ static int read_times(struct importer *importer, struct slurm_job *job, struct i
         return 0;
     }
     token = scan_member(doc, time, "start");
-    if (read_time(importer, token, &job->start) != 0) {
+    if (slurm_field_time(&importer->times, doc, token, &job->start) != 0) {
         return refuse(importer, item, job, "time.start", token);
     }
     token = scan_member(doc, time, "end");
-    if (read_time(importer, token, &job->end) != 0) {
+    if (slurm_field_time(&importer->times, doc, token, &job->end) != 0) {
         return refuse(importer, item, job, "time.end", token);
     }
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         token = scan_member(doc, time, numbers[i].key);
-        if (read_number(doc, token, numbers[i].number) != 0) {
+        if (slurm_field_number(doc, token, numbers[i].number) != 0) {
             return refuse(importer, item, job, numbers[i].key, token);
         }
     }
@@ -256,7 +181,8 @@ struct tres_entry {
 /* One entry of the list: 1, 0 if it has no value, -1 if it cannot be read. */
 static int read_tres_entry(struct scan_doc *doc, uint32_t token, struct tres_entry *entry)
 {
-    struct scan_text type = read_text(doc, token, "type"), name = read_text(doc, token, "name");
+    struct scan_text type = slurm_field_text(doc, token, "type"),
+                     name = slurm_field_text(doc, token, "name");
 
     if (type.length == 0 || type.length + name.length + 2 > sizeof entry->name) {
         return -1;
@@ -264,12 +190,12 @@ static int read_tres_entry(struct scan_doc *doc, uint32_t token, struct tres_ent
     snprintf(entry->name, sizeof entry->name, "%.*s%s%.*s", (int)type.length, type.bytes,
              name.length > 0 ? "/" : "", (int)name.length, name.bytes);
     entry->count = (struct scan_text){"", 0};
-    switch (number_text(doc, scan_member(doc, token, "count"), &entry->count)) {
-    case NUMBER_BAD:
+    switch (slurm_field_digits(doc, scan_member(doc, token, "count"), &entry->count)) {
+    case FIELD_BAD:
         return -1;
-    case NUMBER_NONE:
+    case FIELD_NONE:
         return 0;
-    case NUMBER_GIVEN:
+    case FIELD_GIVEN:
         break;
     }
     return 1;
@@ -365,13 +291,14 @@ static void read_exit_code(struct scan_doc *doc, struct slurm_job *job)
     struct slurm_number code = {0}, number = {0};
 
     if (exit == SCAN_NONE || scan_type(doc, exit) != SCAN_OBJECT ||
-        read_number(doc, scan_member(doc, exit, "return_code"), &code) != 0) {
+        slurm_field_number(doc, scan_member(doc, exit, "return_code"), &code) != 0) {
         return;
     }
     signal = scan_given(doc, exit, "signal");
     if (signal != SCAN_NONE) {
         uint32_t id = scan_given(doc, signal, "signal_id"); /* until 23.02; then "id" */
-        if (read_number(doc, id != SCAN_NONE ? id : scan_member(doc, signal, "id"), &number) != 0) {
+        if (slurm_field_number(doc, id != SCAN_NONE ? id : scan_member(doc, signal, "id"),
+                               &number) != 0) {
             return;
         }
     }
@@ -383,15 +310,16 @@ static void read_exit_code(struct scan_doc *doc, struct slurm_job *job)
 
 static void read_texts(struct scan_doc *doc, struct slurm_job *job)
 {
-    job->cluster = first_given(read_text(doc, 0, "cluster"),
+    job->cluster = first_given(slurm_field_text(doc, 0, "cluster"),
                                inner_text(doc, 0, "association", "cluster"));
-    job->account = first_given(read_text(doc, 0, "account"),
+    job->account = first_given(slurm_field_text(doc, 0, "account"),
                                inner_text(doc, 0, "association", "account"));
-    job->user = first_given(read_text(doc, 0, "user"), inner_text(doc, 0, "association", "user"));
-    job->partition = read_text(doc, 0, "partition");
-    job->qos = read_text(doc, 0, "qos");
-    job->name = read_text(doc, 0, "name");
-    job->nodes = read_text(doc, 0, "nodes");
+    job->user = first_given(slurm_field_text(doc, 0, "user"),
+                            inner_text(doc, 0, "association", "user"));
+    job->partition = slurm_field_text(doc, 0, "partition");
+    job->qos = slurm_field_text(doc, 0, "qos");
+    job->name = slurm_field_text(doc, 0, "name");
+    job->nodes = slurm_field_text(doc, 0, "nodes");
     job->reservation = inner_text(doc, 0, "reservation", "name");
     job->admin_comment = inner_text(doc, 0, "comment", "administrator");
     read_exit_code(doc, job);
