@@ -430,6 +430,7 @@ static int place_group(struct store *store, void *context, struct error *err)
     return open_places(placing, store, err) != 0 || match_known(placing, err) != 0 ||
                    find_draws(placing, store, err) != 0 || take_catalog(placing, store, err) != 0 ||
                    read_limits(placing, store, err) != 0 || take_shares(placing, store, err) != 0 ||
+                   placing_read_waiting(placing, store, err) != 0 ||
                    decide_all(placing, store, err) != 0
                ? -1
                : write_group(placing, store, err);

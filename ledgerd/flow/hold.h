@@ -7,9 +7,9 @@
  *
  *      requests -> lock positions -> keys known? -> decide each -> insert, move positions -> commit
  *
- * What is asked of Slurm (check.ask) is completed here, by the catalog that decides. By policy its
- * hold may be of 0 points: it then binds the key and no more. A request that modifies a job holds
- * what the new time limit costs on top, under a key of its own, <the job's>/limit/<seconds>.
+ * What is asked of Slurm (check.ask) is completed here, by the catalog that decides. Its hold may
+ * be of 0 points, which binds the key and no more. A request that modifies a job holds what the new
+ * time limit costs on top, under a key of its own, <the job's>/limit/<seconds>.
  */
 #ifndef LEDGERD_FLOW_HOLD_H
 #define LEDGERD_FLOW_HOLD_H
@@ -46,8 +46,9 @@ struct hold_request {           /* strings are borrowed */
     int64_t parts;              /* 0: a lease */
     int64_t at_once; /* parts that may run at a time: a shape is held for so many; 0: all */
     int64_t ttl_us;
-    const char
-        *source; /* that confirms it while its work lives, "slurm:<cluster>"; "" or NULL: none */
+    const char *source;   /* that confirms it, "slurm:<cluster>"; "" or NULL: none does */
+    bool is_waiting;      /* its work waits: what it may hold is capped by the source's section */
+    bool is_unrecorded;   /* a refusal is not kept: it will be asked again and again */
     const char *ref_kind; /* "" if not said */
     const char *ref_id;
 };
@@ -60,15 +61,12 @@ struct hold_info { /* how a hold stands at the reader's now */
     char user[USAGE_NAME_BYTES + 1];
     char ref_kind[32];
     char ref_id[129];
-    struct points points;
-    struct points held; /* 0 unless open */
-    struct points freed;
+    struct points points, freed;
+    struct points held;    /* 0 unless open */
     struct points charged; /* by what its events booked */
-    int64_t parts;
-    int64_t ended_parts;
+    int64_t parts, ended_parts;
     enum hold_state state; /* HOLD_EXPIRED from the deadline on, noted or not */
-    struct instant made_at;
-    struct instant expires_at;
+    struct instant made_at, expires_at;
     struct instant ended_at; /* INSTANT_NONE while open */
 };
 
@@ -100,8 +98,8 @@ struct hold_desk;
 struct hold_desk *hold_desk_create(const struct conf *conf, struct error *err);
 void hold_desk_destroy(struct hold_desk *desk); /* accepts NULL */
 
-/* The number of the transaction that the last hold_place committed (pg_current_xact_id; 0 if it
- * wrote nothing): with it a reader's snapshot tells whether it has seen these holds. */
+/* The transaction that the last hold_place committed (pg_current_xact_id; 0 if it wrote nothing):
+ * with it a reader's snapshot tells whether it has seen these holds. */
 int64_t hold_desk_transaction(const struct hold_desk *desk);
 
 /* What the share caps are judged by, and a catalog that is likely to be the book's own; borrowed

@@ -117,6 +117,7 @@ int asked_slurm_begin(struct asked *asked, struct store *store, struct error *er
     slurm->request = *asked->request;
     slurm->request.source = slurm->source;
     slurm->request.at_once = ask->at_once;
+    slurm->request.is_waiting = *ask->modifies == '\0';
     asked->request = &slurm->request;
     return *ask->modifies != '\0' ? take_job(slurm, store, err) : 0;
 }

@@ -167,13 +167,19 @@ static void describe(const struct new_hold *made, struct instant now, struct hol
     snprintf(hold->ref_id, sizeof hold->ref_id, "%s", made->ref_id);
 }
 
-/* What the decision takes: by policy a job may be let through for nothing. */
-static struct points points_of(const struct asked *asked, const struct deciding *deciding)
+/* What the decision takes: a job may be let through for nothing, by policy or because enough is
+ * held for work that waits. */
+static struct points points_of(const struct placing *placing, const struct asked *asked,
+                               const struct deciding *deciding)
 {
+    const struct points asked_for = deciding->answer.question.requested;
     bool is_free = asked->slurm != NULL && (asked->slurm->resolution.holds_nothing ||
                                             asked->slurm->note.job.downgraded_to != NULL);
 
-    return is_free ? POINTS_ZERO : deciding->answer.question.requested;
+    return is_free || placing_is_capped(placing, asked, deciding->answer.available,
+                                        deciding->question.position.held, asked_for)
+               ? POINTS_ZERO
+               : asked_for;
 }
 
 static void make_hold(struct placing *placing, struct asked *asked, struct deciding *deciding,
@@ -193,7 +199,7 @@ static void make_hold(struct placing *placing, struct asked *asked, struct decid
         .ref_kind = request->ref_kind,
         .ref_id = request->ref_id,
         .source = request->source != NULL ? request->source : "",
-        .points = points_of(asked, deciding),
+        .points = points_of(placing, asked, deciding),
         .parts = request->parts,
         .at_once = request->at_once,
         .expires_at = {placing->now.us + request->ttl_us},
@@ -202,6 +208,9 @@ static void make_hold(struct placing *placing, struct asked *asked, struct decid
     asked->outcome->fate = HOLD_MADE;
     describe(made, placing->now, &asked->outcome->hold);
     take_points(deciding, asked->place, made->user, made->points);
+    if (request->is_waiting) {
+        asked->place->waiting.micro += made->points.micro;
+    }
 }
 
 static int write_outcome(struct placing *placing, struct asked *asked, struct deciding *deciding,
@@ -224,8 +233,10 @@ static int write_outcome(struct placing *placing, struct asked *asked, struct de
         return 0;
     }
     outcome->fate = HOLD_REFUSED;
-    placing->refusals[placing->refusal_count++] = (struct new_refusal){
-        .number = number, .decision = outcome->decision.data};
+    if (!asked->request->is_unrecorded) {
+        placing->refusals[placing->refusal_count++] = (struct new_refusal){
+            .number = number, .decision = outcome->decision.data};
+    }
     return 0;
 }
 

@@ -28,6 +28,7 @@ struct place {
     const struct balance_draw *draws; /* the desk's */
     struct store_limit_sums sums;     /* of the project's limits, if it has any */
     struct points *limit_grown;       /* of each of the project's limits */
+    struct points waiting;            /* held by work that waits, if that is capped */
 };
 
 struct asked_slurm { /* what is asked of Slurm */
@@ -86,6 +87,14 @@ void placing_complete(struct placing *placing);
 /* The request's project by the placing's catalog, or NULL. */
 const struct catalog_project *placing_project(const struct placing *placing,
                                               const struct asked *asked);
+
+/* Find what work that waits holds of the places, for requests that are capped by it. */
+int placing_read_waiting(struct placing *placing, struct store *store, struct error *err);
+
+/* True if waiting work of the project would hold more than its source's section allows, of what is
+ * available and held, with `points` more. */
+bool placing_is_capped(const struct placing *placing, const struct asked *asked,
+                       struct points available, struct points held, struct points points);
 
 /* Decide one request, whose key the book does not know: fill in its outcome, and add to what is to
  * be written. */

@@ -254,6 +254,54 @@ void store_keep_holds_release(struct keep_holds *holds)
     *holds = (struct keep_holds){0};
 }
 
+static const char WAITING_SQL[] =
+    "SELECT h.project_id, sum(greatest(0, h.held_micro - coalesce(l.tasks, 0) * (h.points_micro / "
+    "greatest(1, CASE WHEN h.at_once BETWEEN 1 AND h.parts THEN h.at_once ELSE h.parts END))))"
+    "::bigint FROM ledger.pull p JOIN ledger.hold h ON h.source = p.source "
+    "LEFT JOIN LATERAL (SELECT sum(j.tasks) AS tasks FROM ledger.slurm_job j "
+    "WHERE j.cluster = substr(h.source, 7) AND j.state <> 'pending' "
+    "AND ((j.hold_key = h.ref_id AND j.hold_key <> '') "
+    "OR (j.start_key = h.ref_id AND j.start_key <> ''))) l ON true "
+    "WHERE h.source <> '' AND h.state = 'open' AND h.held_micro > 0 AND h.project_id = ANY ($1) "
+    "AND " HOLD_COUNTS("h", "$2") " GROUP BY 1";
+
+static size_t find_name(const char *const *names, size_t count, const char *name)
+{
+    size_t low = 0;
+    size_t high = count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (strcmp(names[middle], name) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+int store_keep_waiting(struct store *store, const char *const *projects, size_t count,
+                       struct instant now, struct points *sums, struct error *err)
+{
+    struct query query;
+    struct rows rows;
+
+    query_init(&query, WAITING_SQL);
+    query_text_array(&query, projects, count);
+    query_instant(&query, now);
+    if (query_run(store, &query, &rows, NULL, err) != 0) {
+        return -1;
+    }
+    memset(sums, 0, count * sizeof *sums);
+    for (size_t i = 0; i < rows_count(&rows); i++) {
+        sums[find_name(projects, count, rows_text(&rows, i, 0))] = rows_points(&rows, i, 1);
+    }
+    rows_release(&rows);
+    return 0;
+}
+
 int store_keep_confirmed(struct store *store, const int64_t *holds, size_t count,
                          struct instant now, struct error *err)
 {
@@ -315,4 +363,73 @@ int store_keep_started(struct store *store, const char *cluster, const struct ke
     free(submitted);
     free(keys);
     return result;
+}
+
+/* --- what is done to jobs --------------------------------------------------------------------- */
+
+int store_keep_mark_held(struct store *store, const char *cluster, int64_t job_id, bool held_by_us,
+                         struct error *err)
+{
+    struct query query;
+
+    query_init(&query, "UPDATE ledger.slurm_job SET held_by_us = $3 WHERE cluster = $1 "
+                       "AND job_id = $2 AND held_by_us <> $3");
+    query_text(&query, cluster);
+    query_i64(&query, job_id);
+    query_bool(&query, held_by_us);
+    return query_run(store, &query, NULL, NULL, err);
+}
+
+struct noting {
+    const struct keep_event *event;
+    bool held_by_us;
+};
+
+static int note_event(struct store *store, void *context, struct error *err)
+{
+    const struct noting *noting = context;
+    const struct keep_event *event = noting->event;
+    struct query query;
+
+    query_init(&query, "INSERT INTO ledger.slurm_event (at, cluster, job_id, kind, detail) "
+                       "VALUES ($1, $2, $3, $4, $5)");
+    query_instant(&query, event->at);
+    query_text(&query, event->cluster);
+    query_i64(&query, event->job_id);
+    query_text(&query, event->kind);
+    query_text(&query, event->detail);
+    return query_run(store, &query, NULL, NULL, err) != 0
+               ? -1
+               : store_keep_mark_held(store, event->cluster, event->job_id, noting->held_by_us,
+                                      err);
+}
+
+int store_keep_event(struct store *store, const struct keep_event *event, bool held_by_us,
+                     struct error *err)
+{
+    struct noting noting = {event, held_by_us};
+
+    return store_transact(store, STORE_UNLOCKED, note_event, &noting, err);
+}
+
+int store_keep_failed(struct store *store, const char *cluster, struct instant since,
+                      int64_t **jobs, size_t *count, struct error *err)
+{
+    struct query query;
+    struct rows rows;
+
+    query_init(&query, "SELECT DISTINCT job_id FROM ledger.slurm_event WHERE at >= $2 "
+                       "AND cluster = $1 AND kind = 'failed' ORDER BY job_id");
+    query_text(&query, cluster);
+    query_instant(&query, since);
+    if (query_run(store, &query, &rows, NULL, err) != 0) {
+        return -1;
+    }
+    *count = rows_count(&rows);
+    *jobs = calloc(*count + 1, sizeof **jobs);
+    for (size_t i = 0; *jobs != NULL && i < *count; i++) {
+        (*jobs)[i] = rows_i64(&rows, i, 0);
+    }
+    rows_release(&rows);
+    return *jobs == NULL ? no_memory(err) : 0;
 }

@@ -68,6 +68,11 @@ int store_keep_holds(struct store *store, const struct keep_question *question,
                      struct keep_holds *holds, struct error *err);
 void store_keep_holds_release(struct keep_holds *holds);
 
+/* What holds of Slurm's jobs that wait hold at `now` of each of these projects (ascending as bytes,
+ * all different): all of a hold, less its parts that run. sums[count]. */
+int store_keep_waiting(struct store *store, const char *const *projects, size_t count,
+                       struct instant now, struct points *sums, struct error *err);
+
 /* Note when these holds were confirmed; their deadlines are moved like any hold's. */
 int store_keep_confirmed(struct store *store, const int64_t *holds, size_t count,
                          struct instant now, struct error *err);
@@ -83,5 +88,25 @@ struct keep_start { /* a job and the key of the hold that was taken for it */
 };
 int store_keep_started(struct store *store, const char *cluster, const struct keep_start *starts,
                        size_t count, struct error *err);
+
+/* Whether we have held the job back, and will let it go. */
+int store_keep_mark_held(struct store *store, const char *cluster, int64_t job_id, bool held_by_us,
+                         struct error *err);
+
+struct keep_event { /* a row of ledger.slurm_event */
+    const char *cluster;
+    int64_t job_id;
+    const char *kind; /* hold, release, requeue, failed */
+    struct instant at;
+    const char *detail;
+};
+
+/* Write down what was done to a job; and with it, whether we hold it back from now on. */
+int store_keep_event(struct store *store, const struct keep_event *event, bool held_by_us,
+                     struct error *err);
+
+/* The jobs for which a command failed at `since` or later, ascending. Allocates *jobs (free()). */
+int store_keep_failed(struct store *store, const char *cluster, struct instant since,
+                      int64_t **jobs, size_t *count, struct error *err);
 
 #endif
