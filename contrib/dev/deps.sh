@@ -13,7 +13,9 @@ build='gcc make pkg-config libc6-dev libpq-dev libmicrohttpd-dev libjansson-dev 
     postgresql-15 postgresql-client-15 tzdata python3 curl'
 # shellcheck disable=SC2034
 test='libcmocka-dev postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl wrk git universal-ctags
-    libslurm-dev liblua5.1-0-dev'
+    libslurm-dev liblua5.1-0-dev
+    slurmctld slurmd slurmdbd slurmrestd slurm-client slurm-wlm-basic-plugins slurm-wlm-mysql-plugin
+    slurm-wlm-jwt-plugin munge mariadb-server libnss-wrapper'
 # shellcheck disable=SC2034
 lint='clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck valgrind mandoc
     universal-ctags git'
@@ -84,6 +86,7 @@ if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
 fi
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq </dev/null >&2
 # shellcheck disable=SC2086 # a list of words
-$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+# Nor does anybody want daemons of Slurm and MariaDB: in runlevel 1 packages start none.
+$as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends \
     -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
     $missing </dev/null >&2
