@@ -23,10 +23,10 @@ struct slurm_ask {         /* strings are borrowed, "" where nothing was said */
     const char *partition; /* several with commas: the dearest counts */
     const char *modifies;  /* job ("123", "123_4") that is to get another time limit */
     bool has_seconds;      /* the request's seconds were said */
-    bool is_unlimited;     /* no time limit: what the partition allows at most */
+    bool is_unlimited;     /* no time limit: what the partition allows at most, else the seconds */
     bool is_exclusive;     /* whole nodes */
     bool is_mem_default;   /* no memory was said: the partition's default */
-    bool is_mem_whole;     /* all memory of the nodes */
+    bool is_mem_whole;     /* all memory of the nodes, whatever the default */
     int64_t nodes;         /* at least so many; 0: not said */
     int64_t parts;         /* tasks of the array, each of which has the meters */
     int64_t at_once;       /* of which so many may run at a time; 0: all */

@@ -120,12 +120,13 @@ static int resolve_limit(struct pricing *pricing, const struct slurm_partition *
 
     if (pricing->seconds != NULL) {
         seconds = *pricing->seconds;
-    } else if (ask->has_seconds && !ask->is_unlimited) {
-        pricing->limit = pricing->of->asked->seconds;
-        return 0;
-    } else if (partition != NULL) {
+    } else if (partition != NULL && (ask->is_unlimited || !ask->has_seconds)) {
         bool has_default = !ask->is_unlimited && partition->default_seconds >= 0;
         seconds = has_default ? partition->default_seconds : partition->max_seconds;
+    }
+    if (seconds < 0 && pricing->seconds == NULL && ask->has_seconds) {
+        pricing->limit = pricing->of->asked->seconds;
+        return 0;
     }
     if (seconds < 0) {
         pricing->unresolved = DECIDE_NO_TIME_LIMIT;

@@ -120,12 +120,12 @@ static int default_memory(const struct slurm_ask *ask, const struct slurm_partit
                           int64_t nodes, const struct usage_record *shape, int64_t *mib,
                           struct error *err)
 {
-    if (ask->is_mem_default && partition->mem_per_cpu >= 0) {
+    if (!ask->is_mem_whole && partition->mem_per_cpu >= 0) {
         return multiply(partition->mem_per_cpu, most(count_of(shape, "cpu"), nodes), "memory", mib,
                         err);
     }
-    return multiply(ask->is_mem_default && partition->mem_per_node >= 0 ? partition->mem_per_node
-                                                                        : partition->node_mem,
+    return multiply(!ask->is_mem_whole && partition->mem_per_node >= 0 ? partition->mem_per_node
+                                                                       : partition->node_mem,
                     nodes, "memory", mib, err);
 }
 
