@@ -42,7 +42,7 @@ endif
 
 # --- compiler ---------------------------------------------------------------------------------
 
-PACKAGES := libpq libmicrohttpd jansson libcrypto gmp libsystemd
+PACKAGES := libpq libmicrohttpd jansson libcrypto gmp libsystemd libcurl
 HAVE_PACKAGES := $(shell pkg-config --exists $(PACKAGES) 2>/dev/null && echo yes)
 PACKAGE_CFLAGS := $(if $(HAVE_PACKAGES),$(shell pkg-config --cflags $(PACKAGES)))
 LIBS := $(if $(HAVE_PACKAGES),$(shell pkg-config --libs $(PACKAGES))) -lpthread

@@ -9,7 +9,7 @@ set -euo pipefail
 
 # shellcheck disable=SC2034 # the three lists are read by name
 build='gcc make pkg-config libc6-dev libpq-dev libmicrohttpd-dev libjansson-dev libssl-dev
-    libgmp-dev libsystemd-dev
+    libgmp-dev libsystemd-dev libcurl4-openssl-dev
     postgresql-15 postgresql-client-15 tzdata python3 curl'
 # shellcheck disable=SC2034
 test='libcmocka-dev postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl wrk git universal-ctags

@@ -37,6 +37,7 @@ SYSTEM = {
     "ini.h": {"base"},
     "jansson.h": {"base", "store", "flow", "parser", "puller", "http", "ctl", "reports", "main"},
     "systemd/sd-daemon.h": {"main", "base"},
+    "curl/curl.h": {"puller"},
 }
 
 # Never in core, whatever they declare that is pure.
