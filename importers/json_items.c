@@ -20,6 +20,7 @@ void json_items_init(struct json_items *items, struct input *input, bool slurm)
     memset(items, 0, sizeof *items);
     items->input = input;
     items->slurm = slurm;
+    items->list = "jobs";
     scan_init(&items->doc);
 }
 
@@ -432,7 +433,7 @@ static int slurm_members(struct json_items *items, struct error *err)
             return -1;
         }
         if (closed && !items->found_list) {
-            return error_set(err, ERROR_INPUT, "the document has no list of jobs");
+            return error_set(err, ERROR_INPUT, "the document has no list of %s", items->list);
         }
         if (closed) {
             return 0;
@@ -444,7 +445,7 @@ static int slurm_members(struct json_items *items, struct error *err)
         if (!more) {
             return fail_cut_off(items, err);
         }
-        if (strcmp(key, "jobs") == 0 && c == '[') {
+        if (strcmp(key, items->list) == 0 && c == '[') {
             items->found_list = true;
             input_consume(items->input, 1);
             return 1;
@@ -464,7 +465,7 @@ static int is_single_job(struct json_items *items, bool *single, struct error *e
     if (scan_value(items, PROBE_BYTES, &status, &ended, err) != 0) {
         return -1;
     }
-    *single = status == SCAN_OK && scan_member(&items->doc, 0, "jobs") == SCAN_NONE &&
+    *single = status == SCAN_OK && scan_member(&items->doc, 0, items->list) == SCAN_NONE &&
               scan_member(&items->doc, 0, "job_id") != SCAN_NONE;
     return 0;
 }
@@ -493,7 +494,7 @@ static int top_next(struct json_items *items, struct json_item *item, char c, st
             return 0;
         }
     } else if (items->slurm) {
-        return fail_not_json(items, 0, "a document with a list of jobs expected", err);
+        return fail_not_json(items, 0, "a document expected", err);
     }
     return give_line(items, item, err);
 }

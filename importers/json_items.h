@@ -5,8 +5,8 @@
  *     one value a line            each line is an item; a bad line is a bad item, the next is read
  *     one document, many lines    the document is an item
  *     [ … ]                       each element is an item
- *     {"jobs": [ … ], …}          (Slurm only) each element of jobs is an item, "errors" are looked
- * at, the rest is passed over
+ *     {"jobs": [ … ], …}          (Slurm only) each element of jobs is an item, or of the list that
+ * is named; "errors" are looked at, the rest is passed over
  *
  * Only the current item is held in memory.
  */
@@ -37,6 +37,7 @@ enum json_place { JSON_AT_TOP, JSON_IN_ARRAY, JSON_IN_SLURM, JSON_IN_JOBS };
 struct json_items {
     struct input *input;
     bool slurm;
+    const char *list; /* member of Slurm's answer whose elements are the items: "jobs" at first */
     enum json_place place;
     bool begun;      /* something other than white space was there */
     bool first;      /* nothing of this array or object was read yet */
