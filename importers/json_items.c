@@ -494,7 +494,7 @@ static int top_next(struct json_items *items, struct json_item *item, char c, st
             return 0;
         }
     } else if (items->slurm) {
-        return fail_not_json(items, 0, "a document expected", err);
+        return fail_not_json(items, 0, "a document with a list of jobs expected", err);
     }
     return give_line(items, item, err);
 }
