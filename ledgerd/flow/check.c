@@ -221,35 +221,10 @@ static void find_price(const struct catalog *catalog, const struct conf *conf,
     question->unrated_detail = result->unrated_detail;
 }
 
-/* What is asked of Slurm is completed first; a question that cannot be is refused with its reason.
- */
-static void complete(const struct catalog *catalog, const struct conf *conf,
-                     const struct check_request *request, struct check_result *result)
-{
-    slurm_resolve(catalog, conf, request, NULL, result->question.now, &result->resolution);
-    slurm_question(&result->resolution, &result->question);
-}
-
-static void find_project(const struct catalog *catalog, const struct conf *conf,
-                         const struct check_request *request, struct check_result *result)
-{
-    struct answer_question *question = &result->question;
-
-    if (check_asks_slurm(request)) {
-        complete(catalog, conf, request, result);
-        return;
-    }
-    question->project = request->has_shape
-                            ? catalog_resolve_project(catalog, conf, request->shape->source,
-                                                      request->project)
-                            : catalog_project(catalog, request->project);
-}
-
-int check_decide(const struct engine_reading *reading, const struct conf *conf,
+void check_begin(const struct catalog *catalog, const struct conf *conf,
                  const struct check_request *request, struct instant now,
-                 struct check_result *result, struct error *err)
+                 struct check_result *result)
 {
-    const struct catalog *catalog = reading->view->catalog;
     struct answer_question *question = &result->question;
 
     *question = (struct answer_question){
@@ -257,25 +232,44 @@ int check_decide(const struct engine_reading *reading, const struct conf *conf,
         .project_name = request->project,
         .user = request->user,
         .now = now,
-        .as_of = reading->as_of,
-        .stale = reading->stale,
     };
-    find_project(catalog, conf, request, result);
+    if (check_asks_slurm(request)) {
+        slurm_resolve(catalog, conf, request, NULL, now, &result->resolution);
+        slurm_question(&result->resolution, question);
+        return;
+    }
+    question->project = request->has_shape
+                            ? catalog_resolve_project(catalog, conf, request->shape->source,
+                                                      request->project)
+                            : catalog_project(catalog, request->project);
+    find_price(catalog, conf, request, result);
+}
+
+int check_finish(const struct check_request *request, struct check_result *result,
+                 struct error *err)
+{
+    if (answer_make(&result->question, &result->answer, err) != 0) {
+        return -1;
+    }
+    if (check_asks_slurm(request)) {
+        slurm_note_make(&result->resolution, &result->question, &result->answer, &result->note);
+        result->question.job = &result->note.job;
+    }
+    return 0;
+}
+
+int check_decide(const struct engine_reading *reading, const struct conf *conf,
+                 const struct check_request *request, struct instant now,
+                 struct check_result *result, struct error *err)
+{
+    struct answer_question *question = &result->question;
+
+    check_begin(reading->view->catalog, conf, request, now, result);
+    question->as_of = reading->as_of;
+    question->stale = reading->stale;
     if (question->project != NULL) {
         question->position = engine_position(reading->view, question->project, now);
         question->limits = engine_limits(reading->view, question->project, question->user, now);
     }
-    if (find_share(reading->view, question, err) != 0) {
-        return -1;
-    }
-    if (!check_asks_slurm(request)) {
-        find_price(catalog, conf, request, result);
-        return answer_make(question, &result->answer, err);
-    }
-    if (answer_make(question, &result->answer, err) != 0) {
-        return -1;
-    }
-    slurm_note_make(&result->resolution, question, &result->answer, &result->note);
-    question->job = &result->note.job;
-    return 0;
+    return find_share(reading->view, question, err) != 0 ? -1 : check_finish(request, result, err);
 }

@@ -68,7 +68,16 @@ int check_price_parts(struct points price, int64_t parts, int64_t at_once, struc
 /* Seconds rounded up to whole ones. */
 int64_t check_whole_seconds(struct decimal seconds);
 
-/* Decide. The result borrows from the request and the reading and must not be moved. */
+/* The two halves of a decision, for whoever knows where the project stands: find project and price
+ * (result->question; its position, limits, share, as_of and stale are the caller's to fill in),
+ * then decide. The result borrows from request and catalog and must not be moved. */
+void check_begin(const struct catalog *catalog, const struct conf *conf,
+                 const struct check_request *request, struct instant now,
+                 struct check_result *result);
+int check_finish(const struct check_request *request, struct check_result *result,
+                 struct error *err);
+
+/* Decide by the engine's view. The result borrows from the reading, too. */
 int check_decide(const struct engine_reading *reading, const struct conf *conf,
                  const struct check_request *request, struct instant now,
                  struct check_result *result, struct error *err);
