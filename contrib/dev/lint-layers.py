@@ -3,7 +3,7 @@
 
     base <- core <- store <- flow <- {http, ctl, reports, importers' pullers} <- main.c
 
-Parsers and normalisers (importers/, but for *_pull.[ch]) see base and core only. http, ctl, reports
+Parsers and normalisers (importers/, but for *_pull.[ch], *_puller.[ch], *_source.[ch]) see base and core only. http, ctl, reports
 and importers never include each other. libpq is included in store alone. What core's objects leave undefined must be another pure
 function: nm over build/obj/ledgerd/core proves that it reads no clock, no file, no environment.
 
@@ -24,7 +24,7 @@ LOWER = {
     "flow": {"base", "core", "store", "flow", "parser"},
     "puller": {"base", "core", "store", "flow", "parser", "puller"},
     "http": {"base", "core", "store", "flow", "http"},
-    "ctl": {"base", "core", "store", "flow", "ctl", "parser"},
+    "ctl": {"base", "core", "store", "flow", "ctl", "parser", "puller"},
     "reports": {"base", "core", "store", "flow", "reports"},
     "main": {"base", "core", "store", "flow", "http", "parser", "puller"},
 }
@@ -71,7 +71,7 @@ def room(path):
     if parts[0] == "ledgerd" and len(parts) > 2:
         return parts[1]
     if parts[0] == "importers":
-        return "puller" if re.search(r"_pull(er)?\.[ch]$", path) else "parser"
+        return "puller" if re.search(r"_(pull|puller|source)\.[ch]$", path) else "parser"
     if parts[0] in ("reports", "schema"):
         return parts[0]
     return None

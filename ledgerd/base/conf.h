@@ -50,6 +50,7 @@ struct conf_source { /* a [slurm …] or [tokens …] section; texts are "" wher
     enum conf_pull mode;
     int64_t interval_us;
     int64_t overlap_us;   /* of what one round reads with what was read before */
+    int64_t timeout_us;   /* how long Slurm may be silent before it is given up */
     char *command;        /* path of sacct; "": found in PATH */
     char *url;            /* of slurmrestd */
     char *token_file;     /* with the token that slurmrestd wants */

@@ -14,6 +14,7 @@
 #include "ledgerd/flow/engine_notes.h"
 #include "ledgerd/flow/engine_view.h"
 #include "ledgerd/flow/limit.h"
+#include "ledgerd/flow/pull_board.h"
 #include "ledgerd/store/store_gauges.h"
 
 enum {
@@ -50,6 +51,7 @@ struct engine {
     pthread_cond_t condition;
     struct engine_watcher watchers[ENGINE_WATCHES_MAX];
     struct engine_notes notes;
+    struct pull_board *pulls;
     atomic_bool away;
     atomic_bool stop; /* the store's alarm as well */
     bool wake;
@@ -348,7 +350,10 @@ struct engine *engine_create(const char *conninfo, int64_t max_staleness_us, str
     current_init(&engine->current, NULL);
     engine_notes_init(&engine->notes);
     init_sleep(engine);
-    engine->store = store_open_patient(conninfo, STORE_REPORT, FIRST_PATIENCE_US, err);
+    engine->pulls = pull_board_create(err);
+    if (engine->pulls != NULL) {
+        engine->store = store_open_patient(conninfo, STORE_REPORT, FIRST_PATIENCE_US, err);
+    }
     if (engine->store == NULL || refresh(engine, err) != 0 || refresher_start(engine, err) != 0) {
         engine_destroy(engine);
         return NULL;
@@ -373,6 +378,7 @@ void engine_destroy(struct engine *engine)
     engine_notes_release(&engine->notes);
     engine_view_destroy(engine->owner);
     store_close(engine->store);
+    pull_board_destroy(engine->pulls);
     free(engine);
 }
 
@@ -473,4 +479,9 @@ void engine_gauges(struct engine *engine, struct store_gauges *gauges)
     pthread_mutex_lock(&engine->mutex);
     *gauges = engine->gauges;
     pthread_mutex_unlock(&engine->mutex);
+}
+
+struct pull_board *engine_pulls(const struct engine *engine)
+{
+    return engine->pulls;
 }

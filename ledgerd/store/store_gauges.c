@@ -22,8 +22,8 @@ int store_read_gauges(struct store *store, struct instant now, struct store_gaug
     if (query_run(store, &query, &rows, NULL, err) != 0) {
         return -1;
     }
-    *gauges = (struct store_gauges){.open_holds = rows_i64(&rows, 0, 0),
-                                    .uncovered = rows_points(&rows, 0, 1)};
+    gauges->open_holds = rows_i64(&rows, 0, 0);
+    gauges->uncovered = rows_points(&rows, 0, 1);
     rows_release(&rows);
-    return 0;
+    return store_pull_list(store, gauges->pulls, &gauges->pull_count, err);
 }

@@ -15,7 +15,7 @@
 
 enum {
     STORE_PULL_ERROR_BYTES = 400, /* kept of why a round failed */
-    STORE_PULL_SOURCES_MAX = 256, /* listed at most: a site has a handful */
+    STORE_PULL_SOURCES_MAX = 32,  /* listed at most: a site has a handful */
 };
 
 struct store_pull { /* a row of ledger.pull; INSTANT_NONE: null */

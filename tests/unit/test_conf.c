@@ -107,11 +107,12 @@ static void sources_have_their_lag(void **state)
 
 static void clusters_are_pulled_as_their_section_says(void **state)
 {
-    static const char text[] = "[slurm a]\n[slurm b]\nmode = slurmrestd\ninterval = 2s\n"
-                               "overlap = 0s\ncommand = /opt/bin/sacct\nurl = http://x:1\n"
-                               "token_file = /t\nsince = 2027-06-01T00:00:00+09:00\n"
-                               "enforce = requeue:low\npending_share = 0.25\npending_ttl = 3d\n"
-                               "[slurm c]\nmode = sacct\nenforce = hold\npending_share = 1.0\n";
+    static const char text[] =
+        "[slurm a]\n[slurm b]\nmode = slurmrestd\ninterval = 2s\n"
+        "overlap = 0s\ntimeout = 9s\ncommand = /opt/bin/sacct\nurl = http://x:1\n"
+        "token_file = /t\nsince = 2027-06-01T00:00:00+09:00\n"
+        "enforce = requeue:low\npending_share = 0.25\npending_ttl = 3d\n"
+        "[slurm c]\nmode = sacct\nenforce = hold\npending_share = 1.0\n";
     const struct conf_source *source;
     struct conf conf;
     struct error err;
@@ -122,6 +123,7 @@ static void clusters_are_pulled_as_their_section_says(void **state)
     assert_int_equal(source->mode, CONF_PULL_NONE);
     assert_int_equal(source->interval_us, 60 * INSTANT_SECOND_US);
     assert_int_equal(source->overlap_us, 3600 * INSTANT_SECOND_US);
+    assert_int_equal(source->timeout_us, 300 * INSTANT_SECOND_US);
     assert_string_equal(source->command, "");
     assert_string_equal(source->url, "");
     assert_string_equal(source->token_file, "");
@@ -134,6 +136,7 @@ static void clusters_are_pulled_as_their_section_says(void **state)
     assert_int_equal(source->mode, CONF_PULL_SLURMRESTD);
     assert_int_equal(source->interval_us, 2 * INSTANT_SECOND_US);
     assert_int_equal(source->overlap_us, 0);
+    assert_int_equal(source->timeout_us, 9 * INSTANT_SECOND_US);
     assert_string_equal(source->command, "/opt/bin/sacct");
     assert_string_equal(source->url, "http://x:1");
     assert_string_equal(source->token_file, "/t");
