@@ -12,7 +12,7 @@ enum { HEAD_BYTES = 512, KEY_BYTES_MAX = 128 };
 static bool is_plain_key(const char *key)
 {
     size_t length = strspn(key,
-                           "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.:/");
+                           "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.:/@");
 
     return length > 0 && length <= KEY_BYTES_MAX && key[length] == '\0';
 }

@@ -124,6 +124,7 @@ static void connection_ended(struct call *call, size_t used)
     }
 }
 
+/* reply_read refuses what is about to fill the buffer: there is always room for a byte more. */
 static void read_reply(struct call *call)
 {
     char bytes[LEDGER_REPLY_BYTES];
@@ -150,7 +151,7 @@ static void read_reply(struct call *call)
         if (result == 1) {
             return;
         }
-        if (result == -1 || used == sizeof(bytes) - 1) {
+        if (result == -1) {
             answer_trouble(call->answer, LEDGER_MALFORMED,
                            "what came back is no answer of ledgerd");
             return;
