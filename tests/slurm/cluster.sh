@@ -277,7 +277,7 @@ node_names() {
     for n in $(seq 1 "$cpu_nodes"); do echo "cn$n"; done
 }
 
-# A requeued job starts again after cred_expire; slurmd's silence counts after SlurmdTimeout.
+# A requeued job starts again after cred_expire, of which less than 5 counts as nothing said; slurmd's silence counts after SlurmdTimeout.
 write_slurm_conf() {
     local gpu_list="gn[1-$gpu_nodes]" all_list="gn[1-$gpu_nodes]"
     [ "$cpu_nodes" -eq 0 ] || all_list="$all_list,cn[1-$cpu_nodes]"
@@ -287,7 +287,7 @@ SlurmctldHost=$host(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket=$place/munge/socket,cred_expire=2
+AuthInfo=socket=$place/munge/socket,cred_expire=5
 AuthAltTypes=auth/jwt
 AuthAltParameters=jwt_key=$place/etc/jwt_hs256.key
 SlurmctldPort=$base
@@ -523,9 +523,18 @@ end_jobs() {
     done
 }
 
+# Unless it is the one that takes the cluster down.
+stop_watching() {
+    local pid
+    pid=$(pid_of "$place" owner-watch) && [ "$pid" != $$ ] || return
+    # shellcheck disable=SC2046 # a list of numbers
+    kill "$pid" $(below "$pid") 2>/dev/null
+}
+
 down() {
     local daemon file
     if find_place; then
+        stop_watching
         end_jobs
         for daemon in slurmrestd slurmctld; do stop_daemon $daemon; done
         for file in "$place"/pid/slurmd-*.pid; do [ -e "$file" ] && stop_daemon "$(basename "$file" .pid)"; done
@@ -597,6 +606,7 @@ if [ "$verb" = check ]; then
 fi
 reason=$(check) || fail "$reason"
 [ $# -ge 1 ] || usage
+[ "$verb" != down ] || [ -d "$1" ] || exit 0
 mkdir -p "$1" || exit 1
 dir=$(cd "$1" && pwd -P)
 shift
