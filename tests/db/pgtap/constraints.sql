@@ -1,6 +1,6 @@
 -- What the database itself refuses, whoever asks.
 BEGIN;
-SELECT plan(50);
+SELECT plan(54);
 
 SELECT ledger.ensure_month('2027-06-15');
 
@@ -73,6 +73,14 @@ SELECT throws_ok($$ SELECT pg_temp.hold_of(4, '', 5, 6, 0, 'open', NULL) $$, '23
 SELECT throws_ok($$ SELECT pg_temp.hold_of(4, '', 5, 0, 5, 'settled', now()) $$, '23514', NULL, 'a hold that has ended holds nothing');
 SELECT throws_ok($$ SELECT pg_temp.hold_of(4, '', 5, 5, 0, 'released', NULL) $$, '23514', NULL, 'a hold that has ended says when');
 SELECT throws_ok($$ SELECT pg_temp.hold_of(4, '', 5, 0, 5, 'lost', NULL) $$, '23514', NULL, 'a hold''s state is one of four');
+
+CREATE FUNCTION pg_temp.event_of(n integer, kind text, parts integer) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO ledger.hold_event (hold_no, n, kind, at, is_end, charged_micro, freed_micro, parts) VALUES (1, n, kind, now(), true, 0, 0, parts)
+$$;
+SELECT lives_ok($$ SELECT pg_temp.event_of(1, 'cancel', 3) $$, 'parts that will never run end together');
+SELECT throws_ok($$ SELECT pg_temp.event_of(2, 'cancel', 0) $$, '23514', NULL, 'but at least one');
+SELECT throws_ok($$ SELECT pg_temp.event_of(2, 'lose', 1) $$, '23514', NULL, 'an event is one of six');
+SELECT throws_ok($$ INSERT INTO ledger.pull (source) VALUES ('') $$, '23514', NULL, 'what is read has a name');
 
 SELECT throws_ok($$ SELECT ledger.ensure_month('1969-12-31') $$, NULL, NULL, 'no month before 1970');
 SELECT throws_ok($$ SELECT ledger.ensure_month('2200-01-01') $$, NULL, NULL, 'no month after 2199');

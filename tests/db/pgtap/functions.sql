@@ -1,6 +1,6 @@
 -- The month's partitions and the catalog's version.
 BEGIN;
-SELECT plan(13);
+SELECT plan(21);
 
 SELECT lives_ok($$ SELECT ledger.ensure_month('2027-02-28') $$, 'a month is opened by any of its days');
 SELECT lives_ok($$ SELECT ledger.ensure_month('2027-02-01') $$, 'and may be opened again');
@@ -33,6 +33,19 @@ UPDATE ledger.project SET overdraft_micro = 1;
 SELECT is(pg_temp.versions(), '15/4', 'an overdraft moves it');
 INSERT INTO ledger.source (name) VALUES ('slurm:x');
 SELECT is(pg_temp.versions(), '15/4', 'a source does not: imports would make every reader read again');
+
+-- Deadlines of holds whose source is stale.
+INSERT INTO ledger.pull (source, fresh_until) VALUES ('slurm:fresh', '2027-06-10 12:30Z'), ('slurm:stale', '2027-06-10 12:00Z'), ('slurm:new', NULL);
+CREATE FUNCTION pg_temp.lapsed(source text, expires text, at text) RETURNS boolean LANGUAGE sql AS
+$$ SELECT ledger.is_lapsed(source, ('2027-06-10 ' || expires || 'Z')::timestamptz, ('2027-06-10 ' || at || 'Z')::timestamptz) $$;
+SELECT ok(NOT pg_temp.lapsed('', '12:10', '12:09:59'), 'a hold counts until its deadline');
+SELECT ok(pg_temp.lapsed('', '12:10', '12:10'), 'and no longer');
+SELECT ok(pg_temp.lapsed('slurm:fresh', '12:10', '12:20'), 'so does that of a source that is fresh');
+SELECT ok(NOT pg_temp.lapsed('slurm:stale', '12:10', '23:00'), 'the deadline of a stale one stands still');
+SELECT ok(pg_temp.lapsed('slurm:stale', '12:00', '12:20'), 'unless the source had confirmed that time');
+SELECT ok(NOT pg_temp.lapsed('slurm:fresh', '12:40', '12:50'), 'which is stale once its time is over');
+SELECT ok(pg_temp.lapsed('slurm:new', '12:10', '12:20'), 'a source that was never read confirms nothing');
+SELECT ok(pg_temp.lapsed('slurm:unknown', '12:10', '12:20'), 'nor does one that nobody reads');
 
 SELECT * FROM finish();
 ROLLBACK;

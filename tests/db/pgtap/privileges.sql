@@ -1,24 +1,25 @@
 -- Least privilege: the daemon's role adds to the book and cannot take from it; the report's role reads; nobody else does.
 BEGIN;
-SELECT plan(60);
+SELECT plan(68);
 
 -- What was booked, agreed or done is only ever added to.
 SELECT table_privs_are('ledger', t, 'ledger_daemon', ARRAY['SELECT', 'INSERT'], 'the daemon adds to ' || t || ', no more')
   FROM unnest(ARRAY['account', 'audit', 'entry', 'transfer', 'policy', 'supply', 'supply_share', 'rate_card', 'project_grant',
                     'grant_change', 'usage_record', 'charge', 'skipped', 'service_class', 'seal', 'hold', 'hold_event', 'hold_refusal',
-                    'month_close', 'month_statement']) AS t;
+                    'month_close', 'month_statement', 'slurm_event']) AS t;
 
 -- Sums and states move, but do not go away.
 SELECT table_privs_are('ledger', t, 'ledger_daemon', ARRAY['SELECT', 'INSERT', 'UPDATE'], 'the daemon keeps ' || t)
   FROM unnest(ARRAY['transfer_total', 'source', 'project', 'record_identity', 'project_position', 'usage_total',
-                    'meter_total', 'quarantine', 'limit_use']) AS t;
+                    'meter_total', 'quarantine', 'limit_use', 'pull']) AS t;
 
 SELECT table_privs_are('ledger', t, 'ledger_daemon', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'], 'the daemon replaces ' || t)
-  FROM unnest(ARRAY['accrual', 'project_alias', 'project_member', 'project_draw', 'project_limit', 'limit_held']) AS t;
+  FROM unnest(ARRAY['accrual', 'project_alias', 'project_member', 'project_draw', 'project_limit', 'limit_held',
+                    'slurm_user', 'slurm_association', 'slurm_partition', 'slurm_job']) AS t;
 
 -- How a hold stands moves; what was asked for, and what was answered, does not.
 SELECT column_privs_are('ledger', 'hold', c, 'ledger_daemon', ARRAY['SELECT', 'INSERT'], 'the daemon writes a hold''s ' || c || ' once')
-  FROM unnest(ARRAY['points_micro', 'project_id', 'key_hash', 'request', 'decision']) AS c;
+  FROM unnest(ARRAY['points_micro', 'project_id', 'key_hash', 'request', 'decision', 'source', 'at_once']) AS c;
 
 SELECT table_privs_are('ledger', 'schema_migration', 'ledger_daemon', ARRAY['SELECT'], 'the daemon does not migrate');
 SELECT table_privs_are('ledger', 'book', 'ledger_daemon', ARRAY['SELECT'], 'the daemon cannot make a book a sandbox');
