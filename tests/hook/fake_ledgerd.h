@@ -18,10 +18,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { FAKE_REQUEST_BYTES = 16384 };
+enum { FAKE_REQUEST_BYTES = 16384, FAKE_ANSWER_BYTES = 65536 };
 
 struct fake {
     void (*serve)(struct fake *fake, int connection);
+    pthread_mutex_t lock;
+    char answer[FAKE_ANSWER_BYTES];
     const char *bytes; /* what most of them send */
     size_t length;
     char folder[64];
@@ -85,7 +87,9 @@ static inline void *fake_run(void *context)
             continue;
         }
         fake->connections++;
+        pthread_mutex_lock(&fake->lock);
         fake->serve(fake, connection);
+        pthread_mutex_unlock(&fake->lock);
         close(connection);
     }
     return NULL;
@@ -150,8 +154,19 @@ static inline const char *fake_http(int status, const char *body)
 
 static inline void fake_says(struct fake *fake, const char *bytes)
 {
-    fake->bytes = bytes;
+    pthread_mutex_lock(&fake->lock);
+    snprintf(fake->answer, sizeof(fake->answer), "%s", bytes);
+    fake->bytes = fake->answer;
     fake->length = strlen(bytes);
+    pthread_mutex_unlock(&fake->lock);
+}
+
+/* The last request, once its connection has been dealt with. */
+static inline const char *fake_request(struct fake *fake)
+{
+    pthread_mutex_lock(&fake->lock);
+    pthread_mutex_unlock(&fake->lock);
+    return fake->request;
 }
 
 #endif

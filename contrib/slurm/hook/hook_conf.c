@@ -272,7 +272,7 @@ static struct value trimmed(const char *bytes, const char *end)
 static int set_key(struct hook_conf *conf, struct value key, struct value value, int line,
                    char error[HOOK_ERROR_BYTES])
 {
-    if (key.length > 5 && memcmp(key.bytes, "fail.", 5) == 0) {
+    if (key.length >= 5 && memcmp(key.bytes, "fail.", 5) == 0) {
         struct value name = {key.bytes + 5, key.length - 5};
         return set_partition(conf, name, value)
                    ? 0
