@@ -1,7 +1,6 @@
 /* slurm_sacct_pull - see slurm_sacct_pull.h. */
 #include "importers/slurm_sacct_pull.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,6 @@
 enum {
     WHOLE_TIMES = 24, /* a program may take so many times as long as it may be silent */
     ARGUMENT_BYTES = 256,
-    TIME_BYTES = 32,
 };
 
 /* What users write (JobName) stands last and an admin's comment first, with fields of fixed form
@@ -93,23 +91,12 @@ static int feed_program(struct sacct_source *source, const char *const *argv, co
 /* --- jobs --------------------------------------------------------------------------------------
  */
 
-/* "2027-06-01T00:00:00", in UTC like the program's own zone. */
-static void format_time(struct instant at, char text[TIME_BYTES])
-{
-    int64_t seconds = at.us / INSTANT_SECOND_US;
-    struct civil_date date = civil_from_days(seconds / 86400);
-    int64_t rest = seconds % 86400;
-
-    snprintf(text, TIME_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d", date.year, date.month, date.day,
-             (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60));
-}
-
-/* Every row of the job (-D: those before a requeue too), no steps (-X), of everybody (-a). */
+/* Every row of a job (-D: those before a requeue too), no steps (-X), of everybody (-a). */
 static int ended(struct slurm_source *base, struct instant from, struct instant to,
                  slurm_feed_fn *feed, void *context, struct error *err)
 {
     struct sacct_source *source = (struct sacct_source *)base;
-    char since[TIME_BYTES], until[TIME_BYTES];
+    char since[CIVIL_TEXT_BYTES], until[CIVIL_TEXT_BYTES];
     const char *const argv[] = {source->sacct, "-a",
                                 "-X",          "-D",
                                 "-P",          "--delimiter=\x1f",
@@ -120,8 +107,8 @@ static int ended(struct slurm_source *base, struct instant from, struct instant 
                                 "-E",          until,
                                 NULL};
 
-    format_time(from, since);
-    format_time(to, until);
+    civil_format_utc(from.us / INSTANT_SECOND_US, since);
+    civil_format_utc(to.us / INSTANT_SECOND_US, until);
     return feed_program(source, argv, "sacct", "sacct", feed, context, err);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "importers/slurm_puller.h"
 #include "ledgerd/base/conf.h"
 #include "ledgerd/base/log.h"
 #include "ledgerd/base/parse.h"
@@ -169,6 +170,7 @@ int main(int argc, char **argv)
     struct expirer *expirer = NULL;
     struct sealer *sealer = NULL;
     struct server *server = NULL;
+    struct slurm_pullers *pullers = NULL;
     struct error err = {0};
     sigset_t signals;
 
@@ -200,10 +202,15 @@ int main(int argc, char **argv)
     if (server == NULL) {
         goto done;
     }
+    pullers = slurm_pullers_start(conf, conf->database_url, engine_pulls(engine), &err);
+    if (pullers == NULL) {
+        goto done;
+    }
     announce(server);
     wait_for_end(&signals);
 
 done:
+    slurm_pullers_stop(pullers);
     server_stop(server);
     sealer_stop(sealer);
     expirer_stop(expirer);

@@ -1,6 +1,8 @@
 /* civil - see civil.h. Years begin in March here, so that the leap day is a year's last. */
 #include "ledgerd/base/civil.h"
 
+#include <stdio.h>
+
 enum { DAYS_PER_ERA = 146097, YEARS_PER_ERA = 400, DAYS_TO_EPOCH = 719468 };
 
 int64_t civil_to_days(int year, int month, int day)
@@ -38,4 +40,15 @@ int civil_month_length(int year, int month)
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 
     return lengths[month - 1] + (month == 2 && leap);
+}
+
+char *civil_format_utc(int64_t seconds, char out[CIVIL_TEXT_BYTES])
+{
+    int64_t days = civil_floor_divide(seconds, CIVIL_DAY_SECONDS);
+    struct civil_date date = civil_from_days(days);
+    int rest = (int)(seconds - days * CIVIL_DAY_SECONDS);
+
+    snprintf(out, CIVIL_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d", date.year, date.month,
+             date.day, rest / 3600, rest / 60 % 60, rest % 60);
+    return out;
 }

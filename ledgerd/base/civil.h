@@ -28,6 +28,10 @@ struct civil_date civil_from_days(int64_t days);
 /* Number of days in a month. */
 int civil_month_length(int year, int month);
 
+/* "2027-06-01T12:00:00" of seconds since 1970, in UTC. Returns out. */
+enum { CIVIL_TEXT_BYTES = 32 };
+char *civil_format_utc(int64_t seconds, char out[CIVIL_TEXT_BYTES]);
+
 /* Quotient rounded down, for divisor > 0: days of negative seconds are right. */
 static inline int64_t civil_floor_divide(int64_t value, int64_t divisor)
 {

@@ -6,7 +6,7 @@
 #include "ledgerd/flow/document.h"
 #include "ledgerd/flow/text_table.h"
 
-static json_t *counts_document(const struct ingest_counts *counts)
+json_t *counts_document(const struct ingest_counts *counts)
 {
     char seconds[32];
     snprintf(seconds, sizeof seconds, "%lld.%03lld", (long long)(counts->elapsed_us / 1000000),

@@ -10,6 +10,9 @@
 int counts_finish(struct command *command, const struct ingest_counts *counts, int status,
                   struct error *err);
 
+/* Them alone, for results that tell more. NULL if there is no memory. */
+json_t *counts_document(const struct ingest_counts *counts);
+
 /* The same for people. */
 void counts_show(const json_t *document, struct strbuf *out);
 

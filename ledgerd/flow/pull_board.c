@@ -98,20 +98,30 @@ void pull_board_ask(struct pull_board *board, const char *source)
     pthread_mutex_unlock(&board->mutex);
 }
 
-bool pull_board_take_asked(struct pull_board *board, const char *source)
+static bool look_asked(struct pull_board *board, const char *source, bool take)
 {
     int64_t now_us = clock_monotonic_us();
     struct place *place;
-    bool taken;
+    bool asked;
 
     pthread_mutex_lock(&board->mutex);
     place = place_of(board, source);
-    taken = place != NULL && place->is_asked &&
+    asked = place != NULL && place->is_asked &&
             (place->taken_us == 0 || now_us - place->taken_us >= PULL_BOARD_ASK_US);
-    if (taken) {
+    if (asked && take) {
         place->is_asked = false;
         place->taken_us = now_us;
     }
     pthread_mutex_unlock(&board->mutex);
-    return taken;
+    return asked;
+}
+
+bool pull_board_is_asked(struct pull_board *board, const char *source)
+{
+    return look_asked(board, source, false);
+}
+
+bool pull_board_take_asked(struct pull_board *board, const char *source)
+{
+    return look_asked(board, source, true);
 }

@@ -66,7 +66,8 @@ size_t pull_board_read(struct pull_board *board,
  * soon. */
 void pull_board_ask(struct pull_board *board, const char *source);
 
-/* True if it was asked, once: the asking is taken. Not more often than every PULL_BOARD_ASK_US. */
+/* True if it was asked; not more often than every PULL_BOARD_ASK_US. Taking it forgets it. */
+bool pull_board_is_asked(struct pull_board *board, const char *source);
 bool pull_board_take_asked(struct pull_board *board, const char *source);
 
 #endif

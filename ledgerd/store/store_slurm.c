@@ -184,6 +184,7 @@ struct jobs_writing {
     const struct slurm_job_row *jobs;
     size_t count;
     struct instant now;
+    bool is_whole; /* what is not among them is gone */
 };
 
 static int write_all_jobs(struct store *store, void *context, struct error *err)
@@ -198,14 +199,25 @@ static int write_all_jobs(struct store *store, void *context, struct error *err)
             return -1;
         }
     }
-    return delete_gone(store, writing->cluster, writing->jobs, writing->count, err);
+    return writing->is_whole
+               ? delete_gone(store, writing->cluster, writing->jobs, writing->count, err)
+               : 0;
 }
 
 int store_slurm_jobs_write(struct store *store, const char *cluster,
                            const struct slurm_job_row *jobs, size_t count, struct instant now,
                            struct error *err)
 {
-    struct jobs_writing writing = {cluster, jobs, count, now};
+    struct jobs_writing writing = {cluster, jobs, count, now, true};
+
+    return store_transact(store, STORE_UNLOCKED, write_all_jobs, &writing, err);
+}
+
+int store_slurm_jobs_update(struct store *store, const char *cluster,
+                            const struct slurm_job_row *jobs, size_t count, struct instant now,
+                            struct error *err)
+{
+    struct jobs_writing writing = {cluster, jobs, count, now, false};
 
     return store_transact(store, STORE_UNLOCKED, write_all_jobs, &writing, err);
 }
@@ -364,7 +376,7 @@ struct site_table {
 #define EMPTY(table) "DELETE FROM ledger." table " WHERE cluster = $1"
 #define FILL(table, columns, given)                                                            \
     "INSERT INTO ledger." table " (cluster, " columns ") SELECT $1, given.* FROM (" given ") " \
-                                                                                          "given"
+    "given"
 
 #define USER_COLUMNS "user_name, uid, default_account"
 #define USER_GIVEN                                                                      \

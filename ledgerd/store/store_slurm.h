@@ -46,6 +46,11 @@ int store_slurm_jobs_write(struct store *store, const char *cluster,
                            const struct slurm_job_row *jobs, size_t count, struct instant now,
                            struct error *err);
 
+/* The same, but the gone stay: for a set that may not be whole. */
+int store_slurm_jobs_update(struct store *store, const char *cluster,
+                            const struct slurm_job_row *jobs, size_t count, struct instant now,
+                            struct error *err);
+
 /* Told of each job in the order of ids; the row is valid during the call, which may use the store.
  * -1 ends the reading. */
 typedef int slurm_job_fn(void *context, const struct slurm_job_row *job, struct error *err);

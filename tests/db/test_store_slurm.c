@@ -124,6 +124,19 @@ static void test_the_gone_are_deleted_and_other_clusters_stay(void **state)
         testdb_int(book->conninfo, "SELECT count(*) FROM ledger.slurm_job WHERE cluster = 'c'"), 0);
 }
 
+static void test_an_update_deletes_nothing(void **state)
+{
+    struct book *book = *state;
+    struct slurm_job_row jobs[] = {job_of(1, "2027-06-10", "pending"),
+                                   job_of(2, "2027-06-10", "running")};
+    struct error err = {0};
+
+    write_jobs(book, "c", jobs, 1, "2027-06-10");
+    assert_int_equal(
+        store_slurm_jobs_update(book->store, "c", jobs + 1, 1, book_time("2027-06-11"), &err), 0);
+    assert_int_equal(testdb_int(book->conninfo, "SELECT count(*) FROM ledger.slurm_job"), 2);
+}
+
 static void test_a_job_as_it_was_is_not_written_again(void **state)
 {
     struct book *book = *state;
@@ -311,6 +324,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_every_field_comes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_gone_are_deleted_and_other_clusters_stay, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_an_update_deletes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_job_as_it_was_is_not_written_again, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_what_we_did_to_a_job_is_kept_and_not_inherited_by_its_id, setup, teardown),

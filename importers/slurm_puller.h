@@ -1,0 +1,24 @@
+/* slurm_puller - the threads of ledgerd that read clusters by themselves, one each.
+ *
+ * A round every `interval`; after a failed one the pauses grow, up to ten minutes. Of several
+ * ledgerd one at a time reads a cluster; the others look on, and take over when it has not been
+ * read for longer than an interval.
+ */
+#ifndef IMPORTERS_SLURM_PULLER_H
+#define IMPORTERS_SLURM_PULLER_H
+
+#include "ledgerd/base/conf.h"
+#include "ledgerd/base/error.h"
+#include "ledgerd/flow/pull_board.h"
+
+struct slurm_pullers;
+
+/* Start a thread for each [slurm …] section that names a mode; the configuration and the board are
+ * borrowed until they are stopped. NULL on error. */
+struct slurm_pullers *slurm_pullers_start(const struct conf *conf, const char *conninfo,
+                                          struct pull_board *board, struct error *err);
+
+/* Stop them, in the middle of a round if need be; within a second or two. Accepts NULL. */
+void slurm_pullers_stop(struct slurm_pullers *pullers);
+
+#endif
