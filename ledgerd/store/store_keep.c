@@ -147,14 +147,16 @@ int store_keep_accounts(struct store *store, const char *cluster, struct keep_ac
     if (query_run(store, &query, &rows, NULL, err) != 0) {
         return -1;
     }
-    accounts->names = calloc(rows_count(&rows) + 1, sizeof *accounts->names);
-    for (size_t i = 0; accounts->names != NULL && i < rows_count(&rows); i++) {
-        accounts->names[i] = rows_copy(&rows, i, 0);
-        failed = failed || accounts->names[i] == NULL;
-        accounts->count++;
+    char **names = calloc(rows_count(&rows) + 1, sizeof *names);
+    for (size_t i = 0; names != NULL && i < rows_count(&rows); i++) {
+        names[i] = rows_copy(&rows, i, 0);
+        failed = failed || names[i] == NULL;
+    }
+    if (names != NULL) {
+        *accounts = (struct keep_accounts){.count = rows_count(&rows), .names = names};
     }
     rows_release(&rows);
-    if (accounts->names == NULL || failed) {
+    if (names == NULL || failed) {
         store_keep_accounts_release(accounts);
         return no_memory(err);
     }
