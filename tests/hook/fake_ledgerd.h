@@ -169,4 +169,17 @@ static inline const char *fake_request(struct fake *fake)
     return fake->request;
 }
 
+/* The body of the last request, "" before there is one. */
+static inline const char *fake_body(struct fake *fake)
+{
+    const char *blank = strstr(fake_request(fake), "\r\n\r\n");
+
+    return blank == NULL ? "" : blank + 4;
+}
+
+static inline bool begins_with(const char *text, const char *beginning)
+{
+    return strncmp(text, beginning, strlen(beginning)) == 0;
+}
+
 #endif
