@@ -6,9 +6,10 @@
 #include "ledgerd/base/clock.h"
 #include "ledgerd/core/decide.h"
 #include "ledgerd/flow/engine_position.h"
+#include "ledgerd/http/pull_metrics.h"
 #include "ledgerd/store/store_gauges.h"
 
-static void describe(struct strbuf *out, const char *name, const char *type, const char *help)
+void metrics_describe(struct strbuf *out, const char *name, const char *type, const char *help)
 {
     strbuf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
@@ -16,8 +17,8 @@ static void describe(struct strbuf *out, const char *name, const char *type, con
 static void render_requests(struct metrics *metrics, const char *const *route_names,
                             size_t route_count, struct strbuf *out)
 {
-    describe(out, "ledger_http_requests_total", "counter",
-             "Requests answered, by route and status class");
+    metrics_describe(out, "ledger_http_requests_total", "counter",
+                     "Requests answered, by route and status class");
     for (size_t i = 0; i < route_count; i++) {
         for (unsigned status = 1; status < METRICS_STATUS_CLASSES; status++) {
             uint64_t count = atomic_load(&metrics->requests[i][status]);
@@ -28,8 +29,8 @@ static void render_requests(struct metrics *metrics, const char *const *route_na
             }
         }
     }
-    describe(out, "ledger_http_request_microseconds_total", "counter",
-             "Time spent in handlers, by route");
+    metrics_describe(out, "ledger_http_request_microseconds_total", "counter",
+                     "Time spent in handlers, by route");
     for (size_t i = 0; i < route_count; i++) {
         uint64_t spent_us = atomic_load(&metrics->request_us[i]);
         if (spent_us > 0) {
@@ -41,8 +42,8 @@ static void render_requests(struct metrics *metrics, const char *const *route_na
 
 static void render_decisions(struct metrics *metrics, struct strbuf *out)
 {
-    describe(out, "ledger_decisions_total", "counter",
-             "Checks answered, by reason (allowed or why not)");
+    metrics_describe(out, "ledger_decisions_total", "counter",
+                     "Checks answered, by reason (allowed or why not)");
     for (unsigned reason = 0; reason <= DECIDE_SHARE_CAP; reason++) {
         const char *name = reason == DECIDE_ALLOWED
                                ? "allowed"
@@ -54,7 +55,8 @@ static void render_decisions(struct metrics *metrics, struct strbuf *out)
 
 static void render_records(struct metrics *metrics, struct strbuf *out)
 {
-    describe(out, "ledger_records_total", "counter", "Usage records posted over HTTP, by fate");
+    metrics_describe(out, "ledger_records_total", "counter",
+                     "Usage records posted over HTTP, by fate");
     strbuf_printf(out, "ledger_records_total{fate=\"booked\"} %" PRIu64 "\n",
                   atomic_load(&metrics->records_booked));
     strbuf_printf(out, "ledger_records_total{fate=\"amended\"} %" PRIu64 "\n",
@@ -69,20 +71,24 @@ static void render_engine(const struct engine *engine, struct strbuf *out)
 {
     struct engine_health health = engine_health(engine);
 
-    describe(out, "ledger_view_age_microseconds", "gauge", "Age of what checks are answered from");
+    metrics_describe(out, "ledger_view_age_microseconds", "gauge",
+                     "Age of what checks are answered from");
     strbuf_printf(out, "ledger_view_age_microseconds %" PRId64 "\n", health.age_us);
-    describe(out, "ledger_view_stale", "gauge", "1 if that is older than max_staleness");
+    metrics_describe(out, "ledger_view_stale", "gauge", "1 if that is older than max_staleness");
     strbuf_printf(out, "ledger_view_stale %d\n", health.stale ? 1 : 0);
-    describe(out, "ledger_view_refreshes_total", "counter", "Looks at the database that succeeded");
+    metrics_describe(out, "ledger_view_refreshes_total", "counter",
+                     "Looks at the database that succeeded");
     strbuf_printf(out, "ledger_view_refreshes_total %" PRIu64 "\n", health.refreshes);
-    describe(out, "ledger_view_failures_total", "counter", "Looks at the database that failed");
+    metrics_describe(out, "ledger_view_failures_total", "counter",
+                     "Looks at the database that failed");
     strbuf_printf(out, "ledger_view_failures_total %" PRIu64 "\n", health.failures);
 }
 
 static void render_hold_counts(const struct hold_group_figures *figures, struct strbuf *out)
 {
-    describe(out, "ledger_holds_total", "counter",
-             "Holds asked for over HTTP, by result (made, repeated, key_differs, or why refused)");
+    metrics_describe(
+        out, "ledger_holds_total", "counter",
+        "Holds asked for over HTTP, by result (made, repeated, key_differs, or why refused)");
     strbuf_printf(out, "ledger_holds_total{result=\"made\"} %" PRIu64 "\n", figures->made);
     strbuf_printf(out, "ledger_holds_total{result=\"repeated\"} %" PRIu64 "\n", figures->repeated);
     strbuf_printf(out, "ledger_holds_total{result=\"key_differs\"} %" PRIu64 "\n",
@@ -91,13 +97,14 @@ static void render_hold_counts(const struct hold_group_figures *figures, struct 
         strbuf_printf(out, "ledger_holds_total{result=\"%s\"} %" PRIu64 "\n",
                       decide_reason_text((enum decide_reason)reason), figures->refused[reason]);
     }
-    describe(out, "ledger_hold_groups_total", "counter", "Groups of holds committed together");
+    metrics_describe(out, "ledger_hold_groups_total", "counter",
+                     "Groups of holds committed together");
     strbuf_printf(out, "ledger_hold_groups_total %" PRIu64 "\n", figures->groups);
-    describe(out, "ledger_hold_group_requests_total", "counter",
-             "Requests decided in these groups");
+    metrics_describe(out, "ledger_hold_group_requests_total", "counter",
+                     "Requests decided in these groups");
     strbuf_printf(out, "ledger_hold_group_requests_total %" PRIu64 "\n", figures->requests);
-    describe(out, "ledger_hold_group_failures_total", "counter",
-             "Groups that could not be decided: the database was away or refused");
+    metrics_describe(out, "ledger_hold_group_failures_total", "counter",
+                     "Groups that could not be decided: the database was away or refused");
     strbuf_printf(out, "ledger_hold_group_failures_total %" PRIu64 "\n", figures->failures);
 }
 
@@ -112,15 +119,16 @@ static void render_gauges(struct engine *engine, struct strbuf *out)
     engine_enter(engine, &reading);
     struct points held = engine_held_in_all(reading.view, clock_now(), &lapsed);
     engine_leave(engine, &reading);
-    describe(out, "ledger_open_holds", "gauge", "Holds before their deadline, counted up to 10000");
+    metrics_describe(out, "ledger_open_holds", "gauge",
+                     "Holds before their deadline, counted up to 10000");
     strbuf_printf(out, "ledger_open_holds %" PRId64 "\n", gauges.open_holds);
-    describe(out, "ledger_held_points", "gauge", "Points held");
+    metrics_describe(out, "ledger_held_points", "gauge", "Points held");
     strbuf_printf(out, "ledger_held_points %s\n", points_format(held, text));
-    describe(out, "ledger_lapsed_holds", "gauge",
-             "Holds past their deadline which the sweep has not noted yet");
+    metrics_describe(out, "ledger_lapsed_holds", "gauge",
+                     "Holds past their deadline which the sweep has not noted yet");
     strbuf_printf(out, "ledger_lapsed_holds %zu\n", lapsed);
-    describe(out, "ledger_overspend_bound_points", "gauge",
-             "What running work has cost beyond its holds: the most that can be overspent");
+    metrics_describe(out, "ledger_overspend_bound_points", "gauge",
+                     "What running work has cost beyond its holds: the most that can be overspent");
     strbuf_printf(out, "ledger_overspend_bound_points %s\n", points_format(gauges.uncovered, text));
 }
 
@@ -141,4 +149,5 @@ void metrics_render(struct metrics *metrics, struct engine *engine, const struct
     render_records(metrics, out);
     render_holds(engine, holds, out);
     render_engine(engine, out);
+    pull_metrics_render(engine, out);
 }

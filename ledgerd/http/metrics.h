@@ -20,8 +20,11 @@ struct metrics {
     _Atomic uint64_t records_booked, records_amended, records_duplicate, records_quarantined;
 };
 
-/* Append the text exposition: counters here, the engine's health, what is held, and the given route
- * names (one for each of requests[], NULL where there is none). */
+/* The lines before a metric: what it is. */
+void metrics_describe(struct strbuf *out, const char *name, const char *type, const char *help);
+
+/* Append the text exposition: counters here, the engine's health, what is held and pulled, and the
+ * given route names (one for each of requests[], NULL where there is none). */
 void metrics_render(struct metrics *metrics, struct engine *engine, const struct hold_group *holds,
                     const char *const *route_names, size_t route_count, struct strbuf *out);
 
