@@ -44,6 +44,7 @@ static const char *word_type_text(enum word_type type)
         return "a fiscal year, such as 2027";
     case WORD_FLAG:
     case WORD_TEXT:
+    case WORD_PASSED:
         break;
     }
     return "a text";
@@ -75,6 +76,7 @@ static int word_read(const char *what, enum word_type type, const char *text, st
     case WORD_FLAG:
         break;
     case WORD_TEXT:
+    case WORD_PASSED:
         if (length == 0) {
             return error_set(err, ERROR_ARGUMENT, "%s: the text is empty", what);
         }
@@ -137,6 +139,15 @@ static const char *command_name(const struct command_spec *spec, char *out, size
         strncat(out, spec->verb, size - strlen(out) - 1);
     }
     return out;
+}
+
+/* True for an option that is handed on as it stands. */
+static bool is_passed(const struct command_line *line, const char *text)
+{
+    const struct option_spec *option;
+
+    return line->spec->arguments[0].type == WORD_PASSED &&
+           (text[1] != '-' || option_find(line, text + 2, strcspn(text + 2, "="), 0, &option) < 0);
 }
 
 /* Read the option at words[*at], with its value; *at ends on the last word that it took. */
@@ -269,7 +280,7 @@ int command_line_parse(const struct command_spec *spec, const struct option_spec
             *line = read;
             return 0;
         }
-        if (!options_end && is_option(words[i])) {
+        if (!options_end && is_option(words[i]) && !is_passed(&read, words[i])) {
             result = option_read(&read, count, words, &i, err);
         } else {
             result = argument_read(&read, &next, words[i], err);

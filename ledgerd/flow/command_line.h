@@ -34,6 +34,7 @@ enum word_type {
     WORD_INSTANT,       /* RFC 3339 with offset */
     WORD_MONTH,         /* 2027-06 */
     WORD_YEAR,          /* 2027 */
+    WORD_PASSED, /* an argument's: text, and options that the table does not have, as they stand */
 };
 
 struct argument_spec { /* positional; ended by a NULL name */

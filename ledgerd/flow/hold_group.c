@@ -321,8 +321,8 @@ static void spread_outcomes(struct hold_group *group, size_t first, size_t count
         const struct hold_outcome *outcome = &group->outcomes[i];
         count_outcome(group, outcome);
         if (outcome->fate == HOLD_MADE && outcome->hold.held.micro != 0) {
-            engine_note_held(group->engine, transaction, outcome->hold.project,
-                             outcome->hold.user, outcome->hold.held);
+            engine_note_held(group->engine, transaction, outcome->hold.project, outcome->hold.user,
+                             outcome->hold.held);
         }
         group->tickets[i]->outcome = *outcome;
     }
