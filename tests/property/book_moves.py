@@ -16,6 +16,7 @@ SHARES = ("hpci", "general", "industry")
 PROJECTS = ("h1", "h2", "g1", "i1")
 LATE_PROJECTS = ("h3", "g2")
 USERS = ("ann", "ben", "")
+PULLED = "slurm:m"  # the source that confirms holds
 QOS = ("normal",) * 5 + ("urgent", "low") * 2 + ("bogus",)
 OUTCOMES = ("completed", "completed", "failed", "node_fail", "requeued", "cancelled")
 ENDS = ("COMPLETED", "COMPLETED", "FAILED", "TIMEOUT", "NODE_FAIL", "REQUEUED")
@@ -431,12 +432,19 @@ class Moves:
         if self.rng.random() < 0.7:
             self.count += 1
             move["key"] = f"q{self.count}"
+        if self.rng.random() < 0.4:
+            move |= {"source": self.rng.choice(("", PULLED)), "at_once": self.rng.choice((0, 1, 2, 4))}
         if self.rng.random() < 0.1 and self.book.hold_keys:
             key = self.rng.choice(tuple(self.book.hold_keys))
-            name, micro, user, ttl, parts = self.book.hold_keys[key][0]
+            name, micro, user, ttl, parts, source, at_once = self.book.hold_keys[key][0]
             move = {"verb": "hold", "project": name, "user": user or None, "points": points_text(micro),
-                    "ttl": ttl // MICRO, "parts": self.rng.choice((parts, parts, 3)), "key": key}
+                    "ttl": ttl // MICRO, "parts": self.rng.choice((parts, parts, 3)), "key": key, "source": source,
+                    "at_once": self.rng.choice((at_once, at_once, 1))}
         return move
+
+    def begin(self):
+        """A round of the puller of the source that confirms holds."""
+        return {"verb": "begin", "source": PULLED, "interval": self.rng.choice((60, 3600, 86400))}
 
     def some_hold(self):
         """A hold by key or by place, mostly one that is open; None while there is none."""
@@ -516,6 +524,6 @@ WEIGHED = (
     (Moves.release, 3), (Moves.prolong, 3), (Moves.grant, 16), (Moves.check, 10), (Moves.refund, 9), (Moves.transfer, 6),
     (Moves.revoke, 5), (Moves.extend, 5), (Moves.limit, 5), (Moves.retry, 2), (Moves.dismiss, 1),
     (Moves.overdraft, 2), (Moves.member, 2), (Moves.add, 2), (Moves.close, 1), (Moves.alias, 1),
-    (Moves.adjust, 2), (Moves.sweep, 2), (Moves.shut, 5), (Moves.policy, 2), (Moves.card, 2), (Moves.quote, 1), (Moves.look, 1),
+    (Moves.adjust, 2), (Moves.begin, 4), (Moves.sweep, 2), (Moves.shut, 5), (Moves.policy, 2), (Moves.card, 2), (Moves.quote, 1), (Moves.look, 1),
 )
 KINDS, WEIGHTS = zip(*WEIGHED)

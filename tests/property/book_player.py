@@ -369,10 +369,15 @@ class Player:
 
     def play_hold(self, move):
         micro, user = points(move["points"]), move.get("user") or ""
+        source, at_once = move.get("source", ""), move.get("at_once", 0)
         said, hold, decision = self.book.hold_make(move["project"], micro, user, move.get("key", ""),
-                                                   move["ttl"] * 1_000_000, move["parts"])
-        answer = self.call("hold", move["project"], move["points"], "--ttl", f"{move['ttl']}s", "--parts",
-                           move["parts"], *self.options(move, user="--user", key="--key"))
+                                                   move["ttl"] * 1_000_000, move["parts"], source, at_once)
+        if source or at_once:
+            answer = self.call("jobhold", move["project"], move["points"], user, move.get("key", ""), move["ttl"],
+                               move["parts"], at_once, source)
+        else:
+            answer = self.call("hold", move["project"], move["points"], "--ttl", f"{move['ttl']}s", "--parts",
+                               move["parts"], *self.options(move, user="--user", key="--key"))
         document = self.expect(said, answer)
         if decision is not None:
             self.expect_decision(decision, document)
@@ -414,6 +419,11 @@ class Player:
                              h["ended_parts"], instant(h["expires_at"])) for h in listed}
         if given != self.book.open_holds():
             raise Difference(f"holds: {given}, not {self.book.open_holds()}")
+
+    def play_begin(self, move):
+        self.book.begin(move["source"], move["interval"] * 1_000_000)
+        self.expect(Said(0), self.call("begin", move["source"], move["interval"]))
+        self.compare_holds()
 
     def play_sweep(self, move):
         del move

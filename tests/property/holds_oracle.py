@@ -12,8 +12,10 @@ ENDS_NO_PART = ("requeued", "node_fail")
 
 
 class Hold:
-    def __init__(self, project, user, key, micro, parts, expires):
+    def __init__(self, project, user, key, micro, parts, expires, made, source="", at_once=0, fresh=None):
         self.number = None
+        self.made, self.source, self.fresh = made, source, {} if fresh is None else fresh
+        self.slots = max(1, min(parts, at_once or parts))  # parts that it reserves for
         self.project, self.user, self.key = project, user, key
         self.points, self.parts, self.expires = micro, parts, expires
         self.freed = self.ended = self.charged = 0
@@ -25,13 +27,18 @@ class Hold:
         return self.points - self.freed
 
     def part(self):
-        """The points of the part that ends next: all that is left for the last one."""
+        """The points of one part: all that is left for the last one."""
         if self.parts == 0 or self.ended + 1 >= self.parts:
             return self.rest
-        return min(self.rest, self.points // self.parts)
+        return min(self.rest, self.points // self.slots)
+
+    def end_of_part(self):
+        """What the end of a part frees: nothing while as many as may run at a time are still to come."""
+        return self.part() if self.parts - self.ended <= self.slots else 0
 
     def is_live(self, now):
-        return self.state == OPEN and self.expires > now
+        """The deadline of a source that has not confirmed that time stands still."""
+        return self.state == OPEN and (self.expires > now or self.fresh.get(self.source, self.expires) < self.expires)
 
     def free(self, micro, is_end):
         self.freed += micro
@@ -69,6 +76,7 @@ class Holds:
     def __init__(self):
         self.holds = []
         self.hold_keys = {}  # key: (request, hold)
+        self.fresh = {}  # source: when what it confirmed is over
         self.part_keys = {}  # key of a settlement in part: (request, result)
         self.ended_by = {}  # record: [what its events have charged, whether it has ended a part]
 
@@ -98,9 +106,9 @@ class Holds:
 
     # --- verbs ------------------------------------------------------------------------------------
 
-    def hold_make(self, project, micro, user="", key="", ttl=900_000_000, parts=1):
+    def hold_make(self, project, micro, user="", key="", ttl=900_000_000, parts=1, source="", at_once=0):
         """(said, the new hold without its number or None, what is violated)."""
-        request = (project, micro, user, ttl, parts)
+        request = (project, micro, user, ttl, parts, source, at_once)
         if micro < 0 or not 0 < ttl <= TTL_MAX or key.startswith("h_"):
             return WRONG, None, None
         if key in self.hold_keys:
@@ -113,7 +121,7 @@ class Holds:
             return Said(1), None, (reason, violated)
         if self.projects[project].is_service:
             micro = 0
-        hold = Hold(project, user, key, micro, parts, self.now + ttl)
+        hold = Hold(project, user, key, micro, parts, self.now + ttl, self.now, source, at_once, self.fresh)
         self.holds.append(hold)
         if key:
             self.hold_keys[key] = request, hold
@@ -132,11 +140,19 @@ class Holds:
 
     def sweep(self):
         """Notes the holds whose deadline has passed; how many."""
-        over = [hold for hold in self.holds if hold.state == OPEN and hold.expires <= self.now]
+        over = [hold for hold in self.holds if hold.state == OPEN and not hold.is_live(self.now)]
         for hold in over:
             hold.freed = hold.points
             hold.state = LAPSED
         return len(over)
+
+    def begin(self, source, interval):
+        """The source has confirmed what it sees; deadlines get what they had left when it became stale."""
+        stale = self.fresh.get(source, self.now)
+        for hold in self.holds if stale < self.now else ():
+            if hold.source == source and hold.state == OPEN and hold.expires > stale:
+                hold.expires += self.now - max(stale, hold.made)
+        self.fresh[source] = self.now + 3 * interval
 
     def hold_extend(self, name, ttl):
         hold = self.hold_named(name)
@@ -178,7 +194,7 @@ class Holds:
             hold.free(hold.rest, True)
             hold.state = SETTLED
         elif hold.parts > 1:
-            hold.free(hold.part(), True)
+            hold.free(hold.end_of_part(), True)
         else:
             hold.free(min(hold.rest, micro), False)
         hold.charged += micro
@@ -223,4 +239,4 @@ class Holds:
             hold.free(max(0, min(hold.rest, more)), False)
         elif document.get("outcome") not in ENDS_NO_PART and not has_ended:
             self.ended_by[key][1] = True
-            hold.free(hold.part(), True)
+            hold.free(hold.end_of_part(), True)

@@ -2,7 +2,9 @@
  *
  *   in:  {"db":CONNINFO} to go to another book, else {"now":T,"words":[...],"input":TEXT}
  *        words are those of ledgerctl, or ["sweep"] as ledgerd notes holds that are past their
- *        deadline, or ["report","YYYY-MM"] for the document of `ledger-report monthly`
+ *        deadline, or ["report","YYYY-MM"] for the document of `ledger-report monthly`, or as a
+ * hook and a puller do ["jobhold",PROJECT,POINTS,USER,KEY,TTL seconds,PARTS,AT_ONCE,SOURCE] ("" for
+ *        what is not given), ["begin",SOURCE,INTERVAL seconds]
  *   out: {"status":exit status,"reason":code of the error,"text":its sentence,"document":{...}}
  *
  * What ledgerctl does around a verb is done here: the clock is set, what has expired is posted, the
@@ -20,8 +22,10 @@
 #include "ledgerd/base/parse.h"
 #include "ledgerd/ctl/verbs.h"
 #include "ledgerd/flow/expire.h"
+#include "ledgerd/flow/hold.h"
 #include "ledgerd/flow/hold_end.h"
 #include "ledgerd/flow/report.h"
+#include "ledgerd/flow/slurm_keep.h"
 
 enum { WORDS_MAX = 64, LINE_BYTES = 1 << 20, SWEEP_MAX = 1000 };
 
@@ -171,22 +175,101 @@ static json_t *report(const struct books *books, const struct call *call, struct
     return report_month(books->report.store, month, call->now, err);
 }
 
+static json_t *begin(const struct books *books, const struct call *call, struct error *err)
+{
+    int64_t interval_us = call->count == 3 ? atoll(call->words[2]) * INSTANT_SECOND_US : 0;
+
+    if (interval_us <= 0) {
+        error_set(err, ERROR_ARGUMENT, "begin needs a source and an interval");
+        return NULL;
+    }
+    return slurm_keep_begin(books->daemon.store, call->words[1], call->now, interval_us, err) == 0
+               ? json_object()
+               : NULL;
+}
+
+/* As `ledgerctl hold` answers. */
+static json_t *tell_hold(const struct hold_outcome *outcome, struct error *err)
+{
+    json_t *decision = json_loads(outcome->decision.data, 0, NULL);
+    char id[HOLD_ID_BYTES];
+    json_t *document;
+
+    if (outcome->fate == HOLD_KEY_DIFFERS) {
+        error_set_reason(err, ERROR_REFUSED, "key_differs", "the key was used");
+        return NULL;
+    }
+    if (outcome->fate == HOLD_REFUSED) {
+        return decision;
+    }
+    snprintf(id, sizeof id, "h_%lld", (long long)outcome->hold.number);
+    char points[POINTS_TEXT_BYTES], held[POINTS_TEXT_BYTES];
+    document = json_pack("{s:s, s:b, s:s, s:s, s:o}", "hold", id, "repeated",
+                         outcome->fate == HOLD_REPEATED, "points",
+                         points_format(outcome->hold.points, points), "held",
+                         points_format(outcome->hold.held, held), "decision", decision);
+    return document;
+}
+
+static json_t *job_hold(const struct books *books, const struct call *call, int *status,
+                        struct error *err)
+{
+    const struct hold_knowledge nothing = {0};
+    struct hold_request request = {
+        .check = {.has_points = true, .ask = SLURM_ASK_NONE}, .ref_kind = "", .ref_id = ""};
+    struct hold_outcome outcome = {0};
+    struct hold_desk *desk;
+    json_t *document = NULL;
+
+    if (call->count != 9 ||
+        points_parse(call->words[2], strlen(call->words[2]), &request.check.points) != POINTS_OK) {
+        error_set(err, ERROR_ARGUMENT, "jobhold needs eight words");
+        return NULL;
+    }
+    request.check.project = call->words[1];
+    request.check.user = call->words[3];
+    request.key = call->words[4];
+    request.ttl_us = atoll(call->words[5]) * INSTANT_SECOND_US;
+    request.parts = atoll(call->words[6]);
+    request.at_once = atoll(call->words[7]);
+    request.source = call->words[8];
+    if (hold_request_validate(&request, err) != 0) {
+        return NULL;
+    }
+    desk = hold_desk_create(&books->daemon.conf, err);
+    if (desk != NULL && hold_place(books->daemon.store, desk, &nothing, &request, 1, call->now,
+                                   &outcome, err) == 0) {
+        document = tell_hold(&outcome, err);
+        *status = outcome.fate == HOLD_REFUSED;
+        hold_outcome_release(&outcome);
+    }
+    hold_desk_destroy(desk);
+    return document;
+}
+
 /* NULL for words that are a verb of ledgerctl. */
 static json_t *other_call(const struct books *books, const struct call *call)
 {
-    bool is_sweep = strcmp(call->words[0], "sweep") == 0;
+    const char *verb = call->words[0];
     struct error err = {0};
-    json_t *document, *answer;
+    json_t *document = NULL, *answer;
+    int status = 0;
 
-    if ((!is_sweep && strcmp(call->words[0], "report") != 0) || books->daemon.store == NULL) {
+    if (books->daemon.store == NULL ||
+        (strcmp(verb, "sweep") != 0 && strcmp(verb, "report") != 0 && strcmp(verb, "begin") != 0 &&
+         strcmp(verb, "jobhold") != 0)) {
         return NULL;
     }
     clock_pretend(call->now);
-    document = expire_due(books->daemon.store, call->now, &err) != 0 ? NULL
-               : is_sweep                                            ? sweep(books, call, &err)
-                                                                     : report(books, call, &err);
-    answer = json_pack("{s:i, s:s, s:s}", "status", document == NULL ? error_exit_status(&err) : 0,
-                       "reason", err.reason, "text", err.text);
+    if (expire_due(books->daemon.store, call->now, &err) == 0) {
+        document = *verb == 's'   ? sweep(books, call, &err)
+                   : *verb == 'r' ? report(books, call, &err)
+                   : *verb == 'b' ? begin(books, call, &err)
+                                  : job_hold(books, call, &status, &err);
+    }
+    answer = json_pack("{s:i, s:s, s:s}", "status",
+                       document == NULL ? error_exit_status(&err) : status, "reason", err.reason,
+                       "text", err.text);
     json_object_set(answer, "document", document);
     json_decref(document);
     return answer;

@@ -34,7 +34,7 @@ REACHED = {  # ends that a run of that many moves must have seen, or the moves n
     "transfer": (0, "insufficient_points", "other_share"), "refund": (0, "over_charge", "nothing_to_refund"),
     "import": ("booked", "amended", "duplicate", "quarantined"), "slurm": ("booked", "amended", "duplicate"),
     "retry": ("quarantined",), "hold": (0, 1, "insufficient_points", "key_differs"),
-    "settle": (0, "hold_resolved"), "sweep": (0,),
+    "settle": (0, "hold_resolved"), "sweep": (0,), "begin": (0,),
     "shut": (0, "month_open", "month_over", "order", "quarantine"),
 }
 SHRINK_TRIES = int(os.environ.get("LEDGER_SHRINK", "150"))
