@@ -91,6 +91,7 @@ static void refused_and_downgraded_jobs_say_why(void **state)
     (void)state;
     fake_says(&fake, fake_http(402, "{\"user_message\":\"100% spent\"}"));
     assert_string_equal(run(lua, "job = {}; return slurm_job_submit(job, {}, 20001)"), "2050");
+    assert_null(strstr(fake_body(&fake), "exclusive"));
     assert_string_equal(run(lua, "return said .. tostring(job.admin_comment)"), "100% spentnil");
     fake_says(&fake, fake_http(201, "{\"hold\":\"h\",\"downgraded_to\":\"low\"}"));
     assert_string_equal(run(lua, "return slurm_job_submit(job, {}, 20001)"), "0");
