@@ -3,17 +3,17 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "importers/importer.h"
 #include "ledgerd/base/child.h"
+#include "ledgerd/base/civil.h"
 #include "ledgerd/base/parse.h"
 #include "ledgerd/flow/arena.h"
 #include "ledgerd/store/store_record.h"
 
 enum {
     ROWS_AT_A_TIME = 5000,
-    TIME_BYTES = 40,
+    DAY_SECONDS = 86400,
     REPORT_BYTES = 64 * 1024 * 1024, /* sreport's lines: some hundred thousand users */
     STATS_BYTES = 1024 * 1024,
     USED_MAX = 1000 * 1000, /* accounts and meters, far beyond any site */
@@ -32,13 +32,12 @@ static const char *const ENVIRONMENT[] = {"SLURM_TIME_FORMAT=%s", NULL};
 /* Slurm's time of an option: whole seconds of UTC, which is the zone that a child has. */
 static void put_time(struct strbuf *out, const char *option, struct instant t)
 {
-    time_t seconds = (time_t)(t.us / INSTANT_SECOND_US);
-    char text[TIME_BYTES];
-    struct tm parts;
+    int64_t seconds = t.us / INSTANT_SECOND_US;
+    struct civil_date date = civil_from_days(seconds / DAY_SECONDS);
+    int rest = (int)(seconds % DAY_SECONDS);
 
-    gmtime_r(&seconds, &parts);
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-    strbuf_printf(out, "%s%s", option, text);
+    strbuf_printf(out, "%s%04d-%02d-%02dT%02d:%02d:%02d", option, date.year, date.month, date.day,
+                  rest / 3600, rest / 60 % 60, rest % 60);
 }
 
 /* The program that stands beside sacct. */
@@ -103,18 +102,18 @@ static void keep_record(struct reading *reading, const struct usage_record *reco
     reading->rows[reading->count++] = (struct reconcile_row){
         .n = n,
         .id = arena_string(arena, record->id),
-        .phase = record->state == USAGE_RUNNING ? "running" : "ended",
-        .account = arena_string(arena, account != NULL ? account : record->project),
-        .user = arena_string(arena, record->user),
-        .partition = arena_string(arena, partition != NULL ? partition : record->klass),
-        .qos = arena_string(arena, record->qos),
-        .outcome = arena_string(arena, record->outcome),
-        .submitted = record->submitted,
-        .start = record->start,
-        .end = record->end,
-        .elapsed = keep_elapsed(reading, record),
-        .requested = keep_decimal(reading, record->requested_seconds),
-        .meters = arena_string(arena, reading->meters.data),
+        .job = {.state = record->state == USAGE_RUNNING ? "running" : "ended",
+                .account = arena_string(arena, account != NULL ? account : record->project),
+                .user = arena_string(arena, record->user),
+                .partition = arena_string(arena, partition != NULL ? partition : record->klass),
+                .qos = arena_string(arena, record->qos),
+                .outcome = arena_string(arena, record->outcome),
+                .submitted = record->submitted,
+                .start = record->start,
+                .end = record->end,
+                .elapsed = keep_elapsed(reading, record),
+                .requested = keep_decimal(reading, record->requested_seconds),
+                .meters = arena_string(arena, reading->meters.data)},
         .detail = "",
     };
 }
@@ -129,18 +128,8 @@ static void keep_bad(struct reading *reading, const struct import_item *item)
     reading->rows[reading->count++] = (struct reconcile_row){
         .n = item->line,
         .id = arena_string(arena, item->record != NULL ? item->record->id : line),
-        .phase = "unreadable",
-        .account = "",
-        .user = "",
-        .partition = "",
-        .qos = "",
-        .outcome = "",
-        .submitted = INSTANT_NONE,
-        .start = INSTANT_NONE,
-        .end = INSTANT_NONE,
-        .elapsed = "0",
-        .requested = "0",
-        .meters = "",
+        .job = {"unreadable", "", "", "", "", "", INSTANT_NONE, INSTANT_NONE, INSTANT_NONE, "0",
+                "0", ""},
         .detail = arena_string(arena, item->detail),
     };
 }

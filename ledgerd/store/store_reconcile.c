@@ -189,9 +189,10 @@ enum { ROW_TEXTS = 11, ROW_INSTANTS = 3 };
 
 static const char *row_text(const struct reconcile_row *row, size_t text)
 {
+    const struct reconcile_side *job = &row->job;
     const char *const texts[ROW_TEXTS] = {
-        row->id,      row->phase,   row->account,   row->user,   row->partition, row->qos,
-        row->outcome, row->elapsed, row->requested, row->meters, row->detail,
+        row->id,      job->state,   job->account,   job->user,   job->partition, job->qos,
+        job->outcome, job->elapsed, job->requested, job->meters, row->detail,
     };
 
     return texts[text];
@@ -199,7 +200,8 @@ static const char *row_text(const struct reconcile_row *row, size_t text)
 
 static struct instant row_instant(const struct reconcile_row *row, size_t instant)
 {
-    const struct instant instants[ROW_INSTANTS] = {row->submitted, row->start, row->end};
+    const struct instant instants[ROW_INSTANTS] = {row->job.submitted, row->job.start,
+                                                   row->job.end};
 
     return instants[instant];
 }

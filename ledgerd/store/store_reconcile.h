@@ -17,22 +17,20 @@
 #include "ledgerd/core/calendar.h"
 #include "ledgerd/store/store.h"
 
-struct reconcile_row { /* a job as Slurm tells of it; no text is NULL */
-    uint64_t n;        /* running number: of two rows with one id the later counts */
-    const char *id;    /* of the record: "4711@1780000000" */
-    const char *phase; /* "ended", "running"; "unreadable": nothing but id and detail is set */
-    const char *account;
-    const char *user;
-    const char *partition;
-    const char *qos;
-    const char *outcome;
-    struct instant submitted;
-    struct instant start;
-    struct instant end;    /* running: when it was asked */
-    const char *elapsed;   /* decimal seconds, without suspended time */
-    const char *requested; /* decimal seconds */
-    const char *meters;    /* as store_record_add_meters writes them */
-    const char *detail;    /* unreadable: why */
+/* What one side says of a job; no text is NULL. */
+struct reconcile_side {
+    const char *state; /* "ended", "running"; "" if it does not have the job */
+    const char *account, *user, *partition, *qos, *outcome;
+    struct instant submitted, start, end; /* running: end is when it was seen */
+    const char *elapsed, *requested;      /* decimal seconds; elapsed without suspended time */
+    const char *meters;                   /* as store_record_add_meters writes them */
+};
+
+struct reconcile_row {         /* a row of Slurm's */
+    uint64_t n;                /* running number: of two rows with one id the later counts */
+    const char *id;            /* of the record: "4711@1780000000" */
+    struct reconcile_side job; /* its state may be "unreadable": then nothing else is set */
+    const char *detail;        /* unreadable: why */
 };
 
 /* Empty tables for this connection. */
@@ -45,20 +43,17 @@ int store_reconcile_add(struct store *store, const struct reconcile_row *rows, s
 /* What sreport says that an account has used of one meter ("gpu", "cpu"), in whole seconds. Rows of
  * the same account add up. */
 struct reconcile_used {
-    const char *account;
-    const char *meter;
+    const char *account, *meter;
     int64_t seconds;
 };
 int store_reconcile_add_used(struct store *store, const struct reconcile_used *rows, size_t count,
                              struct error *err);
 
 struct reconcile_span {
-    const char *source;  /* slurm:<cluster> */
-    struct instant from; /* jobs that ran in [from, to) are compared */
-    struct instant to;
-    struct month first;       /* month of `from` */
-    struct instant used_from; /* hours are compared in [used_from, used_to), with sreport's */
-    struct instant used_to;
+    const char *source;                /* slurm:<cluster> */
+    struct instant from, to;           /* jobs that ran in [from, to) are compared */
+    struct month first;                /* month of `from` */
+    struct instant used_from, used_to; /* and hours used in [used_from, used_to) */
 };
 
 /* Join the rows with the book. */
@@ -74,33 +69,15 @@ enum reconcile_kind {
     RECONCILE_KINDS,
 };
 
-/* What one side says of a job. Texts are valid during the call. */
-struct reconcile_side {
-    const char *state; /* "ended", "running"; "" if it does not have the job */
-    const char *account;
-    const char *user;
-    const char *partition;
-    const char *qos;
-    const char *outcome;
-    struct instant submitted;
-    struct instant start;
-    struct instant end;
-    const char *elapsed;
-    const char *requested;
-    const char *meters;
-};
-
+/* Texts are valid during the call. */
 struct reconcile_difference {
     enum reconcile_kind kind;
-    const char *id;
-    const char *project; /* of the book; "" if it does not have it */
-    const char *detail;  /* unreadable: why */
-    struct reconcile_side slurm;
-    struct reconcile_side book;
-    int64_t quarantine;            /* number of the job's entry there; 0 if it has none */
-    const char *quarantine_state;  /* open, resolved, dismissed */
-    const char *quarantine_reason; /* reason and detail of the entry */
-    const char *quarantine_detail;
+    const char *id, *project; /* that of the book; "" if it does not have the job */
+    const char *detail;       /* unreadable: why */
+    struct reconcile_side slurm, book;
+    int64_t quarantine;           /* number of the job's entry there; 0 if it has none */
+    const char *quarantine_state; /* open, resolved, dismissed */
+    const char *quarantine_reason, *quarantine_detail;
     struct instant read_through; /* the source has been read up to here; INSTANT_NONE: not known */
 };
 typedef int reconcile_difference_fn(void *context, const struct reconcile_difference *difference,
@@ -112,10 +89,9 @@ int store_reconcile_differences(struct store *store, const struct reconcile_span
                                 struct error *err);
 
 struct reconcile_counts {
-    int64_t ended_slurm; /* jobs that ended in [from, to) */
-    int64_t ended_book;
-    int64_t running;   /* jobs of either side that ran in it and have not ended */
-    int64_t suspended; /* that were suspended and lie across used_from or used_to */
+    int64_t ended_slurm, ended_book; /* jobs that ended in [from, to) */
+    int64_t running;                 /* jobs of either side that ran in it and have not ended */
+    int64_t suspended;               /* that were suspended and lie across used_from or used_to */
     int64_t kinds[RECONCILE_KINDS];
 };
 int store_reconcile_counts(struct store *store, const struct reconcile_span *span,
@@ -125,8 +101,7 @@ int store_reconcile_counts(struct store *store, const struct reconcile_span *spa
 struct reconcile_total {
     const char *account; /* NULL: all of them */
     const char *meter;   /* gpu, cpu */
-    const char *book;
-    const char *sacct;
+    const char *book, *sacct;
     const char *sreport; /* "" for jobs that ended; else "0.000000" where sreport has none */
     bool differs;
 };
