@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "importers/slurm_jobs_pull.h"
+#include "importers/slurm_rest_pull.h"
 #include "importers/slurm_sacct_pull.h"
 #include "importers/slurm_site_pull.h"
 #include "ledgerd/base/clock.h"
@@ -59,9 +60,7 @@ static struct slurm_source *open_source(const struct slurm_pull *pull, struct er
     case CONF_PULL_SACCT:
         return slurm_sacct_open(&options, err);
     case CONF_PULL_SLURMRESTD:
-        error_set(err, ERROR_ARGUMENT, "%s: mode slurmrestd is not yet possible",
-                  source_name(pull));
-        return NULL;
+        return slurm_rest_open(&options, err);
     case CONF_PULL_NONE:
         break;
     }
