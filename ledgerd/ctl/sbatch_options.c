@@ -10,17 +10,17 @@
 #include <string.h>
 
 /* The lists are sorted, so that a gap is seen. */
-#define NEEDS(name, option)                         \
-    {                                               \
-        name, required_argument, NULL, 256 + option \
+#define NEEDS(name, option)                           \
+    {                                                 \
+        name, required_argument, NULL, 256 + (option) \
     }
-#define MAY(name, option)                           \
-    {                                               \
-        name, optional_argument, NULL, 256 + option \
+#define MAY(name, option)                             \
+    {                                                 \
+        name, optional_argument, NULL, 256 + (option) \
     }
-#define FLAG(name, option)                    \
-    {                                         \
-        name, no_argument, NULL, 256 + option \
+#define FLAG(name, option)                      \
+    {                                           \
+        name, no_argument, NULL, 256 + (option) \
     }
 
 static const struct option long_options[] = {

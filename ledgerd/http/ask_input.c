@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "ledgerd/base/parse.h"
+#include "ledgerd/core/usage.h"
+#include "ledgerd/flow/pull_board.h"
 
 enum member_type { MEMBER_TEXT, MEMBER_NUMBER, MEMBER_FLAG };
 
@@ -125,4 +127,16 @@ int ask_input_member(const char *name, const json_t *value, struct slurm_ask *as
                      member->type == MEMBER_TEXT     ? "a string"
                      : member->type == MEMBER_NUMBER ? "a whole number"
                                                      : "true or false");
+}
+
+void ask_want_news(const struct service *service, const struct slurm_ask *ask,
+                   enum decide_reason reason)
+{
+    char source[USAGE_SOURCE_BYTES + 1];
+
+    snprintf(source, sizeof source, "slurm:%s", ask->cluster);
+    if ((reason == DECIDE_UNKNOWN_USER || reason == DECIDE_UNKNOWN_PROJECT) &&
+        conf_source_find(service->conf, source) != NULL) {
+        pull_board_ask(engine_pulls(service->engine), source);
+    }
 }

@@ -9,6 +9,7 @@
 #include "ledgerd/base/clock.h"
 #include "ledgerd/base/parse.h"
 #include "ledgerd/flow/check.h"
+#include "ledgerd/http/ask_input.h"
 #include "ledgerd/http/check_input.h"
 #include "ledgerd/http/route.h"
 #include "ledgerd/store/store_hold.h"
@@ -39,6 +40,9 @@ static int decide_one(struct service *service, const struct engine_reading *read
 
     if (check_decide(reading, service->conf, check, clock_now(), &result, err) != 0) {
         return -1;
+    }
+    if (check_asks_slurm(check)) {
+        ask_want_news(service, &check->ask, result.answer.decision.reason);
     }
     write_decision(service, &result, out);
     return 0;

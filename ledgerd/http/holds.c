@@ -14,6 +14,7 @@
 #include "ledgerd/flow/hold_document.h"
 #include "ledgerd/flow/hold_end.h"
 #include "ledgerd/flow/hold_group.h"
+#include "ledgerd/http/ask_input.h"
 #include "ledgerd/http/hold_input.h"
 #include "ledgerd/http/portal.h"
 #include "ledgerd/http/route.h"
@@ -95,7 +96,8 @@ static void reply_not_taken(enum hold_submitted submitted, struct reply *reply)
     }
 }
 
-static void reply_refused(const struct hold_call *call, struct reply *reply)
+static void reply_refused(const struct service *service, const struct hold_call *call,
+                          struct reply *reply)
 {
     const struct hold_outcome *outcome = &call->ticket.outcome;
     unsigned status = (unsigned)decide_reason_status(outcome->reason);
@@ -105,6 +107,7 @@ static void reply_refused(const struct hold_call *call, struct reply *reply)
     strbuf_add_string(&members, outcome->decision.data);
     if (check_asks_slurm(&call->ticket.request.check)) {
         add_job_members(outcome->decision.data, true, &members);
+        ask_want_news(service, &call->ticket.request.check.ask, outcome->reason);
     }
     reply_refusal(reply, status, decide_reason_text(outcome->reason), outcome->detail.data,
                   members.data);
@@ -146,7 +149,7 @@ static void finish_call(struct request *request)
         reply_problem(reply, 422, "key_differs",
                       "this Idempotency-Key was used for another request");
     } else if (outcome->fate == HOLD_REFUSED) {
-        reply_refused(call, reply);
+        reply_refused(request->service, call, reply);
     } else {
         reply_hold(request, call, reply);
     }
