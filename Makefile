@@ -218,6 +218,10 @@ $(UNIT_TESTS) $(DB_TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(TEST_LIB) $(ALL_LIBS)
 $(DRIVERS) $(BENCHES): $(BUILD)/%: $(BUILD)/obj/%.o $(ALL_LIBS)
 	$(link)
 
+# It loads the plugin, which finds in it what slurmctld would have.
+$(BUILD)/tests/bench/hook: private LDFLAGS_ALL += -rdynamic
+$(BUILD)/tests/bench/hook: | hook
+
 $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(LIBS)
