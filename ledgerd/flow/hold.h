@@ -46,11 +46,11 @@ struct hold_request {           /* strings are borrowed */
     int64_t parts;              /* 0: a lease */
     int64_t at_once; /* parts that may run at a time: a shape is held for so many; 0: all */
     int64_t ttl_us;
-    const char *source;   /* that confirms it, "slurm:<cluster>"; "" or NULL: none does */
-    bool is_waiting;      /* its work waits: what it may hold is capped by the source's section */
-    bool is_unrecorded;   /* a refusal is not kept: it will be asked again and again */
-    const char *ref_kind; /* "" if not said */
-    const char *ref_id;
+    const char *source;    /* that confirms it, "slurm:<cluster>"; "" or NULL: none does */
+    bool is_waiting;       /* its work waits: what it may hold is capped by the source's section */
+    bool is_unrecorded;    /* a refusal is not kept: it will be asked again and again */
+    struct points accrued; /* of the project's, what the hold takes the place of */
+    const char *ref_kind, *ref_id; /* "" if not said */
 };
 
 struct hold_info { /* how a hold stands at the reader's now */

@@ -85,16 +85,20 @@ static int find_position(const struct placing *placing, const struct asked *aske
                          struct answer_question *question, struct error *err)
 {
     const struct place *place = asked->place;
+    struct points accrued = place->position.accrued;
     struct points held;
 
     if (points_subtract(place->position.held, place->lapsed, &held) != POINTS_OK ||
         points_add(held, place->grown, &held) != POINTS_OK) {
         return error_set(err, ERROR_INTERNAL, "project %s: what it holds overflows", place->name);
     }
+    if (points_compare(asked->request->accrued, accrued) <= 0) { /* it may have gone meanwhile */
+        accrued.micro -= asked->request->accrued.micro;
+    }
     question->project = place->project;
     question->position = (struct balance_position){.posted = place->position.posted,
                                                    .held = held,
-                                                   .accrued = place->position.accrued,
+                                                   .accrued = accrued,
                                                    .draw_count = place->draw_count,
                                                    .draws = place->draws};
     if (place->project->limit_count > 0) {

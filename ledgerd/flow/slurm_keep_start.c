@@ -22,14 +22,18 @@
 #include "ledgerd/store/store_hold.h"
 #include "ledgerd/store/store_keep.h"
 
-enum { GROUP_JOBS = HOLD_GROUP_MAX };
+enum {
+    GROUP_JOBS = HOLD_GROUP_MAX,
+    ID_BYTES = 48, /* of a record: job id @ submit */
+};
 
 struct candidate { /* a live job */
     struct slurm_job_row job;
-    bool is_known;       /* a hold was made for it once, of its project and user */
-    bool is_held;        /* it has one that counts, or was let through without */
-    const char *project; /* NULL: none that jobs pay for */
-    struct points price; /* of all tasks that may run at a time */
+    bool is_known;         /* a hold was made for it once, of its project and user */
+    bool is_held;          /* it has one that counts, or was let through without */
+    const char *project;   /* NULL: none that jobs pay for */
+    struct points price;   /* of all tasks that may run at a time */
+    struct points accrued; /* of it by now, covered by no hold */
     char key[HOLD_KEY_BYTES];
 };
 
@@ -264,14 +268,42 @@ static struct hold_request request_of(const struct group *group, const struct ca
                   .points = candidate->price,
                   .ask = SLURM_ASK_NONE},
         .parts = candidate->job.tasks,
-        .at_once = candidate->job.at_once,
+        .at_once = candidate->job.tasks > 1 ? candidate->job.at_once : 0,
         .ttl_us = group->round->ttl_us,
         .ref_kind = "slurm",
         .ref_id = candidate->key,
         .source = group->round->source,
         .is_waiting = is_pending(&candidate->job),
         .is_unrecorded = true,
+        .accrued = candidate->accrued,
     };
+}
+
+/* What a running job has cost so far counts against its project until its hold takes its place. */
+static int find_accrued(struct group *group, struct error *err)
+{
+    const char *ids[GROUP_JOBS];
+    struct points accrued[GROUP_JOBS];
+
+    for (size_t i = 0; i < group->wanted_count; i++) {
+        const struct slurm_job_row *job = &group->wanted[i]->job;
+        char id[ID_BYTES];
+
+        snprintf(id, sizeof id, "%lld@%lld", (long long)job->job_id,
+                 (long long)(job->submitted.us / INSTANT_SECOND_US));
+        ids[i] = arena_string(&group->arena, id);
+    }
+    if (group->arena.failed) {
+        return no_memory(err);
+    }
+    if (store_keep_accrued(group->round->store, group->round->source, ids, group->wanted_count,
+                           accrued, err) != 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < group->wanted_count; i++) {
+        group->wanted[i]->accrued = accrued[i];
+    }
+    return 0;
 }
 
 /* What a crash left undone is found by its key, whatever has changed of the job since. */
@@ -313,7 +345,7 @@ static int take_holds(struct group *group, struct error *err)
 
     if (requests == NULL || outcomes == NULL) {
         no_memory(err);
-    } else {
+    } else if (find_accrued(group, err) == 0) {
         for (size_t i = 0; i < group->wanted_count; i++) {
             requests[i] = request_of(group, group->wanted[i]);
         }

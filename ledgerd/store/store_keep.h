@@ -81,6 +81,11 @@ int store_keep_confirmed(struct store *store, const int64_t *holds, size_t count
  * "<cluster>/<job>_*@…". */
 int store_keep_inherit(struct store *store, const char *cluster, struct error *err);
 
+/* What running records of the source (ids[count]) have accrued that no hold covers: points[count],
+ * 0 where there is nothing. */
+int store_keep_accrued(struct store *store, const char *source, const char *const *ids,
+                       size_t count, struct points *points, struct error *err);
+
 struct keep_start { /* a job and the key of the hold that was taken for it */
     int64_t job_id;
     struct instant submitted;

@@ -213,7 +213,9 @@ static int64_t held_points(struct fixture *f, const char *key, struct instant no
     return find(f, key, now).held.micro / POINTS_MICRO;
 }
 
-static void import_at(struct fixture *f, const char *id, const char *hold, struct instant now)
+/* A record of one GPU. */
+static void import_job(struct fixture *f, const char *id, const char *hold, const char *job_state,
+                       int hours, struct instant now)
 {
     struct ingest_options options = {.format = "ledger", .source = SOURCE, .now = now};
     struct ingest_counts counts = {0};
@@ -222,19 +224,19 @@ static void import_at(struct fixture *f, const char *id, const char *hold, struc
 
     snprintf(line, sizeof line,
              "{\"source\":\"slurm:c\",\"id\":\"%s\",\"project\":\"ml\",\"user\":\"u1\","
-             "\"class\":\"gpu\",\"start\":\"2027-06-10T00:00:00+09:00\","
-             "\"end\":\"2027-06-10T01:00:00+09:00\",\"outcome\":\"completed\","
+             "\"class\":\"gpu\",\"start\":\"2027-06-10T00:00:00+09:00\",\"state\":\"%s\","
+             "\"end\":\"2027-06-10T%02d:00:00+09:00\",\"outcome\":\"completed\","
              "\"meters\":{\"gpu\":\"1\"},\"hold\":\"%s\"}\n",
-             id, hold);
+             id, job_state, hours, hold);
     if (ingest_bytes(f->book.store, line, strlen(line), &options, &counts, &err) != 0) {
         fail_msg("%s", err.text);
     }
-    assert_int_equal(counts.booked, 1);
+    assert_int_equal(counts.quarantined, 0);
 }
 
 static void import(struct fixture *f, const char *id, const char *hold)
 {
-    import_at(f, id, hold, book_time(NOW));
+    import_job(f, id, hold, "final", 1, book_time(NOW));
 }
 
 /* --- deadlines stand still -------------------------------------------------------------------- */
@@ -286,7 +288,7 @@ static void while_its_source_is_stale_a_hold_does_not_lapse(void **state)
     assert_int_equal(hold_extend(f->book.store, "key:k", HOUR_US, later(300), &result, &err), 0);
     assert_int_equal(hold_release(f->book.store, "key:k", later(400), &result, &err), 0);
     assert_int_equal(result.freed.micro, 60 * POINTS_MICRO);
-    import_at(f, "1@1", "k2", later(300));
+    import_job(f, "1@1", "k2", "final", 1, later(300));
     assert_int_equal(find(f, "k2", later(300)).state, HOLD_SETTLED);
 }
 
@@ -520,11 +522,14 @@ static void readers_are_told_of_a_deadline_that_moved(void **state)
     struct error err = {0};
 
     make(f, "k", "1", later(0));
-    go_round(f, jobs, 1, later(1));
+    for (int minute = 1; minute <= 28; minute += 3) { /* never stale */
+        go_round(f, jobs, 1, later(minute));
+    }
     assert_int_equal(store_read_positions(f->book.store, 0, &changes, &err), 0);
     int64_t mark = changes.mark;
     store_positions_release(&changes);
     go_round(f, jobs, 1, later(31));
+    assert_int_equal(f->figures.confirmed, 1);
     assert_int_equal(store_read_positions(f->book.store, mark, &changes, &err), 0);
     assert_int_equal(changes.count, 1);
     store_positions_release(&changes);
@@ -720,6 +725,23 @@ static void a_job_that_cannot_be_held_is_counted_and_asked_for_again(void **stat
     go_round(f, jobs, 2, later(6));
     assert_int_equal(f->figures.unheld_jobs, 1);
     assert_int_equal(f->figures.unheld.micro, 0);
+}
+
+/* What it has cost so far is a part of its price. */
+static void a_job_that_runs_already_is_held_if_the_rest_of_it_fits(void **state)
+{
+    struct fixture *f = *state;
+    struct slurm_job_row jobs[] = {job_of(1, "running", "")};
+
+    jobs[0].limit_seconds = 100 * 3600; /* all that the project has */
+    import_job(f, "1@1812596340", "", "running", 1, later(1));
+    assert_int_equal(ask_book(f, "SELECT accrued_micro FROM ledger.project_position "
+                                 "WHERE project_id = 'ml'"),
+                     POINTS_MICRO);
+    go_round(f, jobs, 1, later(1));
+    assert_int_equal(f->figures.started, 1);
+    import_job(f, "1@1812596340", "c/1@1812596340", "running", 2, later(2));
+    assert_int_equal(held_points(f, "c/1@1812596340", later(2)), 98);
 }
 
 static void a_downgraded_job_runs_without_points(void **state)
@@ -1129,6 +1151,7 @@ int main(void)
         TEST(a_job_that_came_while_ledgerd_was_away_is_held_when_it_is_seen),
         TEST(tasks_split_off_belong_to_the_hold_of_their_array),
         TEST(a_job_that_cannot_be_held_is_counted_and_asked_for_again),
+        TEST(a_job_that_runs_already_is_held_if_the_rest_of_it_fits),
         TEST(a_downgraded_job_runs_without_points),
         TEST(a_service_and_what_is_free_need_no_hold),
         TEST(a_job_whose_hold_is_gone_gets_another_one),
