@@ -235,8 +235,8 @@ static int add_shape(struct hold_desk *desk, const struct check_request *check, 
 static void add_ask(const struct check_request *check, struct strbuf *out)
 {
     const struct slurm_ask *ask = &check->ask;
-    const bool flags[] = {ask->has_seconds, ask->is_unlimited, ask->is_exclusive,
-                          ask->is_mem_default, ask->is_mem_whole};
+    const bool flags[] = {ask->has_seconds,    ask->is_unlimited, ask->is_exclusive,
+                          ask->is_mem_default, ask->is_mem_whole, ask->is_mem_per_cpu};
 
     strbuf_add_string(out, "slurm 1\n");
     add_field(out, ask->cluster);

@@ -27,7 +27,8 @@ struct slurm_ask {         /* strings are borrowed, "" where nothing was said */
     bool is_exclusive;     /* whole nodes */
     bool is_mem_default;   /* no memory was said: the partition's default */
     bool is_mem_whole;     /* all memory of the nodes, whatever the default */
-    int64_t nodes;         /* at least so many; 0: not said */
+    bool is_mem_per_cpu;   /* the memory was said for each CPU, else for each node */
+    int64_t nodes;         /* at least so many, and what the meters are for; 0: not said */
     int64_t parts;         /* tasks of the array, each of which has the meters */
     int64_t at_once;       /* of which so many may run at a time; 0: all */
 };

@@ -101,7 +101,7 @@ static int64_t node_count(const struct slurm_ask *ask, const struct slurm_partit
     return nodes;
 }
 
-/* All CPUs and GPUs of the nodes. */
+/* Of whole nodes all CPUs and GPUs. */
 static int take_nodes(const struct slurm_partition *partition, int64_t nodes,
                       struct usage_record *shape, struct error *err)
 {
@@ -115,18 +115,18 @@ static int take_nodes(const struct slurm_partition *partition, int64_t nodes,
                : 0;
 }
 
-/* The memory that a job gets that says none, or all, in MiB. */
-static int default_memory(const struct slurm_ask *ask, const struct slurm_partition *partition,
-                          int64_t nodes, const struct usage_record *shape, int64_t *mib,
-                          struct error *err)
+/* A job that needs more nodes than it says has a CPU at least on each; only what it counts. */
+static int spread_tasks(int64_t nodes, struct usage_record *shape, struct error *err)
 {
-    if (!ask->is_mem_whole && partition->mem_per_cpu >= 0) {
-        return multiply(partition->mem_per_cpu, most(count_of(shape, "cpu"), nodes), "memory", mib,
-                        err);
+    static const char *const names[] = {"node", "cpu"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (find_meter(shape, names[i]) != NULL &&
+            raise_meter(shape, names[i], nodes, 1, err) != 0) {
+            return -1;
+        }
     }
-    return multiply(!ask->is_mem_whole && partition->mem_per_node >= 0 ? partition->mem_per_node
-                                                                       : partition->node_mem,
-                    nodes, "memory", mib, err);
+    return 0;
 }
 
 static int take_memory(int64_t mib, struct usage_record *shape, struct error *err)
@@ -143,17 +143,67 @@ static int take_memory(int64_t mib, struct usage_record *shape, struct error *er
     return set_meter(shape, "mem_gib", gib.value, err);
 }
 
+/* The meter in MiB, Slurm's unit. */
+static int64_t memory_of(const struct usage_record *shape)
+{
+    const struct decimal *gib = usage_meter(shape, "mem_gib");
+    unsigned __int128 unit = 1;
+
+    if (gib == NULL) {
+        return 0;
+    }
+    for (unsigned i = 0; i < gib->scale; i++) {
+        unit *= 10;
+    }
+    return (int64_t)((gib->mantissa * 1024 + unit / 2) / unit); /* below 10^12 x 1024 */
+}
+
+/* Memory that was said for each of `had` CPUs or nodes, for each of those that there are. */
+static int spread_memory(int64_t had, int64_t has, struct usage_record *shape, struct error *err)
+{
+    int64_t mib = memory_of(shape);
+
+    if (mib == 0 || had <= 0 || has <= had) {
+        return 0;
+    }
+    if (multiply(mib, has, "memory", &mib, err) != 0) {
+        return -1;
+    }
+    return take_memory((mib - 1) / had + 1, shape, err);
+}
+
+/* The memory that a job gets that says none, or all, in MiB. */
+static int default_memory(const struct slurm_ask *ask, const struct slurm_partition *partition,
+                          int64_t nodes, const struct usage_record *shape, int64_t *mib,
+                          struct error *err)
+{
+    if (!ask->is_mem_whole && partition->mem_per_cpu >= 0) {
+        return multiply(partition->mem_per_cpu, most(count_of(shape, "cpu"), nodes), "memory", mib,
+                        err);
+    }
+    return multiply(!ask->is_mem_whole && partition->mem_per_node >= 0 ? partition->mem_per_node
+                                                                       : partition->node_mem,
+                    nodes, "memory", mib, err);
+}
+
 int slurm_shape_complete(const struct slurm_ask *ask, const struct slurm_partition *partition,
                          struct usage_record *shape, struct error *err)
 {
+    bool is_exclusive = ask->is_exclusive || (partition != NULL && partition->is_exclusive);
+    bool says_memory = !ask->is_mem_default && !ask->is_mem_whole;
     int64_t nodes = node_count(ask, partition, shape);
+    int64_t cpus = count_of(shape, "cpu");
     int64_t mib;
 
-    if ((ask->is_exclusive || (partition != NULL && partition->is_exclusive)) &&
-        take_nodes(partition, nodes, shape, err) != 0) {
+    if ((is_exclusive ? take_nodes(partition, nodes, shape, err)
+                      : spread_tasks(nodes, shape, err)) != 0) {
         return -1;
     }
-    if (partition == NULL || !(ask->is_mem_default || ask->is_mem_whole)) {
+    if (says_memory) {
+        return ask->is_mem_per_cpu ? spread_memory(cpus, count_of(shape, "cpu"), shape, err)
+                                   : spread_memory(most(1, ask->nodes), nodes, shape, err);
+    }
+    if (partition == NULL) {
         return 0;
     }
     return default_memory(ask, partition, nodes, shape, &mib, err) != 0

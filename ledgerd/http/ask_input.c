@@ -30,6 +30,7 @@ static const struct member members[] = {
     {"at_once", MEMBER_NUMBER, offsetof(struct slurm_ask, at_once), SLURM_COUNT_MAX},
     {"exclusive", MEMBER_FLAG, offsetof(struct slurm_ask, is_exclusive), 0},
     {"mem_default", MEMBER_FLAG, offsetof(struct slurm_ask, is_mem_default), 0},
+    {"mem_per_cpu", MEMBER_FLAG, offsetof(struct slurm_ask, is_mem_per_cpu), 0},
     {"mem_whole", MEMBER_FLAG, offsetof(struct slurm_ask, is_mem_whole), 0},
     {"unlimited", MEMBER_FLAG, offsetof(struct slurm_ask, is_unlimited), 0},
 };

@@ -3,7 +3,8 @@
  *
  *     cluster, account, partition, modifies        text
  *     uid, nodes, parts, at_once                   whole numbers
- *     exclusive, mem_default, mem_whole, unlimited true or false
+ *     exclusive, mem_default, mem_per_cpu,
+ *     mem_whole, unlimited                         true or false
  */
 #ifndef LEDGERD_HTTP_ASK_INPUT_H
 #define LEDGERD_HTTP_ASK_INPUT_H

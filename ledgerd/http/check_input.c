@@ -101,7 +101,8 @@ static int require_cluster(const struct check_request *check, bool says_job, str
                      err, ERROR_ARGUMENT,
                      "cluster is missing: only there do uid, account, partition, modifies, nodes, "
                      "parts, "
-                     "at_once, exclusive, mem_default, mem_whole and unlimited mean something")
+                     "at_once, exclusive, mem_default, mem_per_cpu, mem_whole and unlimited mean "
+                     "something")
                : 0;
 }
 

@@ -88,7 +88,9 @@ class Quotes(unittest.TestCase):
                 ("--mem=2G --mem-per-cpu=1G -n3", {"mem_gib": 3}), ("--mem=0 -N2", {"mem_gib": 128}), ("--mem=1025K", {"mem_gib": 2 / 1024}),
                 ("--mem-per-gpu=4G -G2", {"mem_gib": 8}), ("-n3", {"mem_gib": 6}),
                 ("--exclusive", {"cpu": 16, "gpu": 4, "node": 1, "mem_gib": 32}), ("--exclusive -n20", {"cpu": 32, "gpu": 8, "node": 2}),
-                ("--exclusive=user", {"cpu": 1}), ("-p large", {"cpu": 64, "gpu": 8, "mem_gib": 512})):
+                ("--exclusive=user", {"cpu": 1}), ("--exclusive --mem=1G", {"cpu": 16, "mem_gib": 1}),
+                ("--exclusive --mem-per-cpu=1G", {"cpu": 16, "mem_gib": 16}), ("-G6 --mem=1G", {"node": 2, "cpu": 2, "mem_gib": 2}),
+                ("-n20 --mem-per-cpu=1G", {"node": 2, "cpu": 20, "mem_gib": 20}), ("-n20 --mem=3G", {"node": 2, "mem_gib": 6}), ("-p large", {"cpu": 64, "gpu": 8, "mem_gib": 512})):
             with self.subTest(words=words):
                 got = self.one("--config", lt.write_file(CONF, "ledgerd.conf"), "-A", "ml", *words.split(), script("true"), user="alice")
                 self.assertEqual({name: got.get(name) for name in expected}, expected)

@@ -92,18 +92,23 @@ def card_price(partition, meters, seconds, qos, account="ml"):
     return micro(hourly * hours)
 
 
-def completed(partition, meters, exclusive, mem_default, nodes):
-    """The meters that Slurm would give."""
+def completed(partition, meters, exclusive, mem_default, nodes, mem_per_cpu=False):
+    """The meters that Slurm would give, as tried on a real cluster."""
     row = next(p for p in PARTITIONS if p[0] == partition)
     meters = {name: Fraction(value) for name, value in meters.items()}
     _, _, _, _, only, a_node, a_cpu, cpus, gpus, memory = row
     ceil = lambda a, b: -(-a // b) if b else 0
+    asked, asked_cpus = max(1, nodes), meters.get("cpu", 0)
     nodes = max(1, nodes, meters.get("node", 0), ceil(meters.get("cpu", 0), cpus), ceil(meters.get("gpu", 0), gpus))
     if exclusive or only:
         meters["node"] = nodes
         meters["cpu"] = max(meters.get("cpu", 0), cpus * nodes)
         if gpus:
             meters["gpu"] = max(meters.get("gpu", 0), gpus * nodes)
+    else:
+        meters |= {m: max(meters[m], nodes) for m in ("node", "cpu") if m in meters}
+    if not mem_default and "mem_gib" in meters:
+        meters["mem_gib"] *= Fraction(meters["cpu"], asked_cpus) if mem_per_cpu else Fraction(nodes, asked)
     if mem_default:
         mib = a_cpu * max(meters.get("cpu", 0), nodes) if a_cpu is not None else (a_node if a_node is not None else memory) * nodes
         meters["mem_gib"] = Fraction(round(Fraction(mib * 10 ** 9, 1024)), 10 ** 9)
@@ -185,14 +190,17 @@ class Asks(unittest.TestCase):
             if rng.random() < 0.5:
                 meters["gpu"] = rng.randint(1, 12)
             mem_default = rng.random() < 0.5
-            if not mem_default:
-                meters["mem_gib"] = rng.randint(1, 600)
             exclusive, nodes, seconds = rng.random() < 0.3, rng.randint(1, 5), rng.randint(1, 90000)
+            mem_per_cpu = not mem_default and rng.random() < 0.4
+            if mem_per_cpu:
+                meters["mem_gib"] = meters["cpu"] * rng.randint(1, 8)
+            elif not mem_default:
+                meters["mem_gib"] = nodes * rng.randint(1, 64)
             parts, at_once = rng.choice([(1, 0), (7, 0), (7, 3), (3, 9)])
             got = self.check(uid=20001, account="bio", partition=",".join(wanted), seconds=str(seconds), nodes=nodes, parts=parts,
-                             at_once=at_once, exclusive=exclusive, mem_default=mem_default,
+                             at_once=at_once, exclusive=exclusive, mem_default=mem_default, mem_per_cpu=mem_per_cpu,
                              meters={k: str(v) for k, v in meters.items()})
-            prices = {p: card_price(p, completed(p, meters, exclusive, mem_default, nodes), seconds, "low") for p in wanted}
+            prices = {p: card_price(p, completed(p, meters, exclusive, mem_default, nodes, mem_per_cpu), seconds, "low") for p in wanted}
             with self.subTest(seed=seed, i=i, meters=meters, prices=prices, exclusive=exclusive, nodes=nodes, mem_default=mem_default):
                 if None in prices.values():
                     self.assertEqual(got["reason"], "no_rate")
@@ -335,7 +343,7 @@ class Asks(unittest.TestCase):
         again = self.hold("sl_1", **ask)
         self.assertEqual((again.status, again.json()), (200, made))
         for change in ({"seconds": "3601"}, {"at_once": 3}, {"account": "ml"}, {"exclusive": True}, {"nodes": 2}, {"partition": "gpu"},
-                       {"qos": "normal"}, {"mem_default": True}, {"unlimited": True}, {"mem_whole": True}, {"uid": 20002}):
+                       {"qos": "normal"}, {"mem_default": True}, {"unlimited": True}, {"mem_whole": True}, {"mem_per_cpu": True}, {"uid": 20002}):
             self.assertEqual(self.hold("sl_1", **{**ask, **change}).status, 422, change)
         self.assertEqual(self.check(uid=20001, account="geo", meters={"cpu": 1})["held"], "4.000000")
         self.release(reply)
