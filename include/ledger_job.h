@@ -75,6 +75,7 @@ struct ledger_shape {
     bool exclusive;     /* whole nodes */
     bool mem_default;   /* no memory was told: the partition's default */
     bool mem_whole;     /* all memory of the nodes */
+    bool mem_per_cpu;   /* memory was told for each CPU: with more CPUs there is more of it */
     bool unlimited;     /* no time limit: what the partition allows at most */
 };
 

@@ -86,7 +86,7 @@ static int make_request(const struct quoting *quoting, const struct ledger_job *
                                       .is_exclusive = needs.exclusive,
                                       .is_mem_default = needs.mem_default || needs.mem_whole,
                                       .is_mem_whole = needs.mem_whole,
-                                      .is_mem_per_cpu = job->memory_is_per_cpu,
+                                      .is_mem_per_cpu = needs.mem_per_cpu,
                                       .nodes = needs.nodes,
                                       .parts = needs.parts,
                                       .at_once = needs.at_once};

@@ -410,6 +410,15 @@ static void an_ask_says_what_is_known_and_no_more(void **state)
     assert_string_equal(text, "{\"user\":\"alice\",\"nodes\":\"2\",\"exclusive\":true,"
                               "\"mem_default\":true,\"mem_whole\":true,"
                               "\"meters\":{\"cpu\":\"2\",\"node\":\"2\"}}");
+    assert_int_equal(ledger_job_shape(&(struct ledger_job){.num_tasks = 2,
+                                                           .memory_mib = 512,
+                                                           .memory_is_per_cpu = true,
+                                                           .limit_minutes = -1},
+                                      &ask.shape),
+                     LEDGER_SHAPE_OK);
+    ledger_ask_json(&ask, text, sizeof(text));
+    assert_string_equal(text, "{\"user\":\"alice\",\"nodes\":\"1\",\"mem_per_cpu\":true,"
+                              "\"meters\":{\"cpu\":\"2\",\"mem_gib\":\"1\",\"node\":\"1\"}}");
     ask = (struct ledger_ask){
         .cluster = "sdli", .uid = 0, .modifies = "12_3", .shape = {.seconds = 7200}};
     ledger_ask_json(&ask, text, sizeof(text));

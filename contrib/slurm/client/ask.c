@@ -63,6 +63,7 @@ static void add_shape(struct text *out, const struct ledger_shape *shape)
     add_flag(out, "exclusive", shape->exclusive);
     add_flag(out, "mem_default", shape->mem_default || shape->mem_whole);
     add_flag(out, "mem_whole", shape->mem_whole);
+    add_flag(out, "mem_per_cpu", shape->mem_per_cpu);
     add_meters(out, shape);
     if (shape->parts != 1) {
         add_number(out, "parts", shape->parts);

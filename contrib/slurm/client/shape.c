@@ -125,6 +125,7 @@ static void count_memory(const struct ledger_job *job, const struct told *told,
 {
     shape->memory_mib = 0;
     shape->mem_whole = job->memory_mib == 0;
+    shape->mem_per_cpu = job->memory_mib > 0 && job->memory_is_per_cpu;
     shape->mem_default = job->memory_mib == -1 && told->mib_a_gpu == 0;
     if (job->memory_mib > 0) {
         shape->memory_mib = product(job->memory_mib,
