@@ -74,6 +74,7 @@ void text_completeness_write(const json_t *document, struct strbuf *out)
 {
     const json_t *completeness = json_object_get(document, "completeness");
     json_t *sources = json_object_get(completeness, "last_record");
+    json_t *away = json_object_get(completeness, "away");
     const char *source;
     json_t *last;
     text_title("Completeness", out);
@@ -83,6 +84,11 @@ void text_completeness_write(const json_t *document, struct strbuf *out)
     json_object_foreach(sources, source, last)
     {
         strbuf_printf(out, "%s: last record ends %s\n", source, json_string_value(last));
+    }
+    json_object_foreach(away, source, last)
+    {
+        strbuf_printf(out, "%s: cannot be read since %s, what it holds is missing\n", source,
+                      json_string_value(last));
     }
     strbuf_printf(out, "%lld records in quarantine, not in these figures\n",
                   (long long)json_integer_value(json_object_get(completeness, "quarantined")));

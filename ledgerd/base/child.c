@@ -19,6 +19,7 @@ enum {
     REAP_PAUSE_FIRST_MS = 1, /* between looks whether it has ended, doubled up to */
     REAP_PAUSE_MS = 16,
     RUN_PIECE_BYTES = 64 * 1024,
+    PIPE_BYTES = 1024 * 1024,
 };
 
 extern char **environ;
@@ -164,6 +165,7 @@ struct child *child_start(const struct child_options *options, struct error *err
         child_destroy(child);
         return NULL;
     }
+    fcntl(child->output, F_SETPIPE_SZ, PIPE_BYTES); /* if it may be so large */
     fcntl(child->output, F_SETFL, O_NONBLOCK);
     fcntl(child->errors, F_SETFL, O_NONBLOCK);
     return child;

@@ -10,7 +10,7 @@
 #include "ledgerd/flow/document.h"
 
 enum {
-    BUSY_WAIT_US = 15 * 1000 * 1000, /* for another process's round, before giving way */
+    BUSY_WAIT_US = 5 * 1000 * 1000, /* for another process's round, before giving way */
     BUSY_PAUSE_NS = 200 * 1000 * 1000,
 };
 

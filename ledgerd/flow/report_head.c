@@ -5,6 +5,7 @@
 
 #include "ledgerd/flow/document.h"
 #include "ledgerd/store/store_close.h"
+#include "ledgerd/store/store_pull.h"
 #include "ledgerd/store/store_report.h"
 
 struct sources {
@@ -23,6 +24,33 @@ static int source_take(void *context, const char *source, struct instant last_re
     return 0;
 }
 
+/* Since when sources cannot be read that ledgerd reads by itself: what they hold is not in the
+ * report. Nothing is said where all is well. */
+static int add_away(struct store *store, const struct zone *zone, json_t *document,
+                    struct error *err)
+{
+    struct store_pull pulls[STORE_PULL_SOURCES_MAX];
+    size_t count;
+    int result = 0;
+
+    if (store_pull_list(store, pulls, &count, err) < 0) {
+        return -1;
+    }
+    json_t *away = json_object();
+    for (size_t i = 0; away != NULL && result == 0 && i < count; i++) {
+        if (instant_is_set(pulls[i].failing_since)) {
+            result = json_object_set_new(away, pulls[i].source,
+                                         document_instant(zone, pulls[i].failing_since));
+        }
+    }
+    result = away == NULL ? -1 : result;
+    if (result == 0 && json_object_size(away) > 0) {
+        result = json_object_set(document, "away", away);
+    }
+    json_decref(away);
+    return result == 0 ? 0 : error_set(err, ERROR_INTERNAL, "out of memory for the report");
+}
+
 json_t *report_completeness(struct store *store, const struct catalog *catalog, struct month month,
                             struct error *err)
 {
@@ -39,6 +67,9 @@ json_t *report_completeness(struct store *store, const struct catalog *catalog, 
                                  (json_int_t)skipped);
     if (document == NULL) {
         error_set(err, ERROR_INTERNAL, "out of memory for the report");
+    } else if (add_away(store, &catalog->zone, document, err) < 0) {
+        json_decref(document);
+        document = NULL;
     }
     return document;
 }

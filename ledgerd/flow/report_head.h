@@ -10,7 +10,8 @@
 #include "ledgerd/flow/report_share.h"
 #include "ledgerd/store/store.h"
 
-/* {"last_record":{source:time},"quarantined":n,"skipped":n} of a month. NULL on error. */
+/* {"last_record":{source:time},"quarantined":n,"skipped":n} of a month, and {"away":{source:time}}:
+ * since when sources cannot be pulled, if there are such. NULL on error. */
 json_t *report_completeness(struct store *store, const struct catalog *catalog, struct month month,
                             struct error *err);
 
