@@ -94,7 +94,8 @@ static void a_submission_is_told_whole(void **state)
     assert_true(begins_with(
         fake_body(&fake),
         "{\"cluster\":\"sdli\",\"uid\":20001,\"seconds\":\"5400\",\"account\":\"ml\","
-        "\"qos\":\"urgent\",\"partition\":\"gpu,cpu\",\"nodes\":\"2\",\"exclusive\":true,"
+        "\"qos\":\"urgent\",\"partition\":\"gpu,cpu\",\"nodes\":\"2\",\"exclusive\":true,\"mem_per_"
+        "cpu\":true,"
         "\"meters\":{\"gpu\":\"8\",\"cpu\":\"8\",\"mem_gib\":\"12\",\"node\":\"2\"},\"parts\":16,"
         "\"at_once\":3,\"ttl\":\"1h\",\"ref\":{\"kind\":\"slurm\",\"id\":\"sl_"));
     assert_true(begins_with(desc.admin_comment, "kept;ledger:hold=sl_"));
