@@ -599,6 +599,95 @@ static void tasks_that_were_cancelled_while_they_waited_are_given_back(void **st
     assert_int_equal(find(f, "k", later(4)).state, HOLD_SETTLED);
 }
 
+struct keeping { /* a round's last step, in a thread of its own */
+    struct fixture *f;
+    struct instant now;
+    struct slurm_keep_figures figures;
+    struct error err;
+    int outcome;
+    pthread_t thread;
+};
+
+static void *run_keeping(void *argument)
+{
+    struct keeping *keeping = argument;
+    const struct slurm_keep_options options = {.cluster = "c",
+                                               .conf = &keeping->f->conf,
+                                               .round_began = keeping->now,
+                                               .now = keeping->now,
+                                               .ended_was_read = true,
+                                               .interval_us = MINUTE_US};
+    struct store *store = store_open(keeping->f->book.conninfo, STORE_DAEMON, &keeping->err);
+    struct hold_desk *desk = hold_desk_create(&keeping->f->conf, &keeping->err);
+
+    keeping->outcome = store == NULL || desk == NULL
+                           ? -1
+                           : slurm_keep(store, desk, &options, &keeping->figures, &keeping->err);
+    hold_desk_destroy(desk);
+    store_close(store);
+    return NULL;
+}
+
+/* Has the positions while the round waits for them, and changes what it has seen. */
+static int change_meanwhile(struct store *store, void *context, struct error *err)
+{
+    struct keeping *keeping = context;
+    const struct hold_settle_request part = {
+        .name = "key:k2", .points = book_points("1"), .key = "p1", .now = keeping->now};
+    const char *project = "ml";
+    struct hold_end_result result;
+
+    if (store_lock_positions(store, NULL, 0, &project, 1, err) != 0) {
+        return -1;
+    }
+    pthread_create(&keeping->thread, NULL, run_keeping, keeping);
+    while (ask_book(keeping->f, "SELECT count(*) FROM pg_stat_activity WHERE datname = "
+                                "current_database() AND wait_event_type = 'Lock'") == 0) {
+        usleep(1000);
+    }
+    return hold_release(store, "key:k1", keeping->now, &result, err) != 0
+               ? -1
+               : hold_settle(store, &part, &result, err);
+}
+
+static void what_changed_while_a_lock_was_waited_for_is_judged_again(void **state)
+{
+    struct fixture *f = *state;
+    struct keeping keeping = {.f = f, .now = later(2)};
+    struct hold_request array = request_of("k2", "10");
+    struct slurm_job_row jobs[] = {job_of(1, "pending", "k2")};
+    struct error err = {0};
+
+    array.parts = 10;
+    make(f, "k1", "7", later(0));
+    assert_int_equal(place(f, &array, later(0)), HOLD_MADE);
+    jobs[0].tasks = 5;
+    assert_int_equal(store_slurm_jobs_write(f->book.store, "c", jobs, COUNT(jobs), later(2), &err),
+                     0);
+    assert_int_equal(
+        store_transact(f->book.store, STORE_UNLOCKED, change_meanwhile, &keeping, &err), 0);
+    pthread_join(keeping.thread, NULL);
+    assert_int_equal(keeping.outcome, 0);
+    assert_int_equal(keeping.figures.released, 0); /* by somebody else */
+    assert_int_equal(keeping.figures.cancelled_parts, 4);
+    assert_int_equal(held_points(f, "k2", later(2)), 5);
+}
+
+/* Running work has taken the place of a part of what is left. */
+static void what_running_work_covers_is_not_held_twice(void **state)
+{
+    struct fixture *f = *state;
+    struct hold_request array = request_of("k", "10");
+    struct slurm_job_row jobs[] = {job_of(1, "running", "k")};
+
+    array.parts = 5;
+    assert_int_equal(place(f, &array, later(0)), HOLD_MADE);
+    import_job(f, "1@1", "k", "running", 1, later(1));
+    go_round(f, jobs, 1, later(2));
+    assert_int_equal(f->figures.cancelled_parts, 4);
+    assert_int_equal(held_points(f, "k", later(2)), 1);
+}
+
 static void many_holds_are_kept_in_groups(void **state)
 {
     struct fixture *f = *state;
@@ -1145,6 +1234,8 @@ int main(void)
         TEST(nothing_is_given_back_of_a_job_that_may_still_show_up),
         TEST(a_key_counts_for_its_own_project_and_user_alone),
         TEST(tasks_that_were_cancelled_while_they_waited_are_given_back),
+        TEST(what_changed_while_a_lock_was_waited_for_is_judged_again),
+        TEST(what_running_work_covers_is_not_held_twice),
         TEST(many_holds_are_kept_in_groups),
         TEST(a_job_that_is_to_be_held_at_its_start_is_held_then),
         TEST(by_policy_nothing_is_held),
