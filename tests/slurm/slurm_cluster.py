@@ -85,6 +85,12 @@ class Cluster:
         """One of Slurm's commands, for this cluster; users may call it too."""
         return os.path.join(self.place(), "bin", name)
 
+    def names(self):
+        """Environment in which the system knows the cluster's users."""
+        text = subprocess.run(["sed", "-n", "s/^export \\(LD_PRELOAD.*\\)/\\1/p", os.path.join(self.place(), "env.sh")],
+                              capture_output=True, text=True, check=True).stdout
+        return dict(word.split("=", 1) for word in text.split())
+
     # --- daemons ----------------------------------------------------------------------------------
 
     def start_daemon(self, name):
@@ -155,23 +161,25 @@ class Cluster:
         wanted = {str(job) for job in jobs}
         return [row for row in self.rows() if re.match(r"\d+", row["JobID"]).group() in wanted]
 
-    def wait_recorded(self, jobs, seconds=SLOW):
-        """Until accounting has an end for everything that these jobs began, and each has begun; the rows."""
+    def wait_recorded(self, jobs, count=None, seconds=SLOW):
+        """Until accounting has so many rows of these jobs (default: one each), all ended; the rows. It may learn of tasks and
+        requeued jobs long after slurmctld has forgotten them."""
+        wanted = count or len(jobs)
+
         def ended():
             rows = self.rows_of(jobs)
-            known = {re.match(r"\d+", row["JobID"]).group() for row in rows}
-            open_rows = [r for r in rows if not state_of(r) in ENDED + ("REQUEUED",) or r["End"] in ("Unknown", "None", "0")]
-            return rows if known == {str(job) for job in jobs} and not open_rows else None
+            done = [r for r in rows if state_of(r) in ENDED + ("REQUEUED",) and r["End"] not in ("Unknown", "None", "0")]
+            return rows if len(rows) == len(done) >= wanted else None
         return lt.eventually(ended, seconds)
 
-    def cancel_all(self):
-        """No job is left, and none is running."""
+    def cancel(self, jobs):
+        """None of these jobs is left."""
         deadline = time.monotonic() + SLOW * lt.SLOWDOWN
-        while (left := self.command("squeue", "-h", "-o", "%A").split()) and time.monotonic() < deadline:
-            self.run("scancel", *sorted(set(left))[:1000])
-            time.sleep(0.2)
-        if left:
-            raise AssertionError(f"jobs {left} do not end")
+        while left := [job for job in jobs if self.run("squeue", "-h", "-j", job, "-o", "%A").stdout]:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"jobs {left} do not end")
+            self.run("scancel", *left)
+            time.sleep(0.1)
 
     def sql(self, statement):
         """Standard output of SQL in the accounting database."""

@@ -38,14 +38,14 @@ def first_of_month(when, months_before):
 
 
 def policy(begin, now, **changes):
-    """From that day on, with supply for the fiscal year of now."""
-    year = year_of(now)
-    start = max(begin, datetime.datetime(year, 4, 1, tzinfo=ZONE))
-    end = datetime.datetime(year + 1, 4, 1, tzinfo=ZONE)
+    """From that day on, with supply for every fiscal year until now."""
+    def supply(year):
+        start, end = (datetime.datetime(y, 4, 1, tzinfo=ZONE) for y in (year, year + 1))
+        return {"id": f"fy{year}", "fiscal_year": year, "from": max(begin, start).isoformat(), "to": end.isoformat(),
+                "resource": "gpu", "count": 1000, "hours": "8760", "points_per_hour": "1"}
     return {"policy": "slurm", "timezone": "Asia/Tokyo", "fiscal_year_start": "04-01", "effective_from": begin.isoformat(),
             "shares": [{"share": "hpci", "fraction": "0.9"}, {"share": "industry", "fraction": "0.1"}],
-            "supply": [{"id": "all", "fiscal_year": year, "from": start.isoformat(), "to": end.isoformat(), "resource": "gpu",
-                        "count": 1000, "hours": "8760", "points_per_hour": "1"}], **changes}
+            "supply": [supply(year) for year in range(year_of(begin), year_of(now) + 1)], **changes}
 
 
 def card(begin):
@@ -139,8 +139,6 @@ class Site:
         self.now = now
         today = now or datetime.datetime.now(ZONE)
         begin = first_of_month(today, months_before)
-        if year_of(begin) != year_of(today):
-            begin = first_of_month(today, 0)
         self.card, self.begin = card(begin), begin
         self.oracle = Oracle(self.card, policy_changes.get("month_rule", "split"))
         self.db = db or lt.create_db("slurm")
@@ -177,7 +175,7 @@ class Site:
     def serve(self, cluster, hook=None, **options):
         """Starts ledgerd, waits until it has read the cluster once; hook: settings of the plugin beside its socket."""
         self.configure(cluster, **options)
-        self.ledgerd = lt.start_ledgerd(self.db, conf=self.conf_text, now=self._pretended())
+        self.ledgerd = lt.start_ledgerd(self.db, conf=self.conf_text, now=self._pretended(), env=cluster.names())
         self.wait_round()
         if hook is not None:
             self.write_hook(cluster, hook)
@@ -202,6 +200,11 @@ class Site:
             return int(lt.scalar(self.db, f"SELECT rounds FROM ledger.pull WHERE source = '{SOURCE}'") or 0)
         wanted = rounds() + 2
         lt.eventually(lambda: rounds() >= wanted, seconds)
+
+    def pull(self, cluster, now=None):
+        """One round by hand, at a pretended time if one is given; its counts."""
+        return lt.ctl_json(["pull", "sdli", "-c", self.configure(cluster)], db=self.db, env=cluster.names(),
+                           now=now.isoformat() if now else None)
 
     # --- what the book says ------------------------------------------------------------------------
 
