@@ -19,10 +19,10 @@ enum {
 };
 
 /* What users write (JobName) stands last: a line without delimiters behind it is the rest of it. */
-#define COLUMNS                                                                            \
-    "AdminComment,JobIDRaw,JobID,Cluster,User,UID,Account,Partition,QOS,State,Submit,"     \
-    "Start,End,ElapsedRaw,Suspended,TimelimitRaw,AllocTRES,ExitCode,NodeList,Reservation," \
-    "JobName"
+static const char columns[] =
+    "AdminComment,JobIDRaw,JobID,Cluster,User,UID,Account,Partition,QOS,State,Submit,"
+    "Start,End,ElapsedRaw,Suspended,TimelimitRaw,AllocTRES,ExitCode,NodeList,Reservation,"
+    "JobName";
 
 /* Every state in which work has ended. REQUEUED rows are of work that was started again, RESIZING
  * ones parts of work; without naming them they would be passed over in silence. */
@@ -137,7 +137,7 @@ static int feed_sacct(struct sacct_source *source, const char *const *chosen, sl
     /* Every row of a job (-D: those before a requeue too), no steps (-X), of everybody (-a). */
     const char *argv[ARGUMENTS_MAX] = {source->sacct, "-a",   "-X", "-D",
                                        "-P",          option, "-M", source->options.cluster,
-                                       "-o",          COLUMNS};
+                                       "-o",          columns};
     size_t count = 10;
 
     if (getrandom(random, sizeof random, 0) != sizeof random) {

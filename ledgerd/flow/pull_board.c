@@ -2,6 +2,7 @@
 #include "ledgerd/flow/pull_board.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,7 +55,7 @@ static struct place *place_of(struct pull_board *board, const char *source)
         return NULL;
     }
     place = &board->places[board->count++];
-    strcpy(place->figures.source, source);
+    snprintf(place->figures.source, sizeof place->figures.source, "%s", source);
     return place;
 }
 
