@@ -20,7 +20,8 @@ int check_input_from_query(const struct request *request, struct check_request *
  */
 int check_input_from_json(json_t *object, struct check_request *check, struct error *err);
 
-/* One member of such an object; *known is false of a name that means nothing here. */
+/* One member of such an object, but for ask_input.h's; *known is false of a name that means nothing
+ * here. */
 int check_input_member(const char *name, json_t *value, struct check_request *check, bool *known,
                        struct error *err);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ledgerd/base/parse.h"
+#include "ledgerd/http/ask_input.h"
 #include "ledgerd/http/check_input.h"
 
 json_t *hold_input_body(const struct request *request, bool may_be_empty, struct error *err)
@@ -73,7 +74,20 @@ static int read_ref(json_t *value, struct hold_request *hold, struct error *err)
     return 0;
 }
 
-static int take_member(struct hold_request *hold, const char *name, json_t *value,
+/* What is said of a Slurm job, which other holds ignore. */
+static int take_ask(struct hold_request *hold, bool is_ask, const char *name, json_t *value,
+                    bool *known, struct error *err)
+{
+    *known = false;
+    if (!is_ask) {
+        return strcmp(name, "uid") == 0
+                   ? error_set(err, ERROR_ARGUMENT, "uid: means nothing without a cluster")
+                   : 0;
+    }
+    return ask_input_member(name, value, &hold->check.ask, known, err);
+}
+
+static int take_member(struct hold_request *hold, bool is_ask, const char *name, json_t *value,
                        struct error *err)
 {
     bool known;
@@ -90,12 +104,20 @@ static int take_member(struct hold_request *hold, const char *name, json_t *valu
     if (strcmp(name, "ref") == 0) {
         return read_ref(value, hold, err);
     }
+    if (take_ask(hold, is_ask, name, value, &known, err) != 0) {
+        return -1;
+    }
+    if (known) {
+        return 0;
+    }
     return check_input_member(name, value, &hold->check, &known, err);
 }
 
 int hold_input_question(const struct request *request, json_t *body, struct usage_record *shape,
                         struct hold_request *hold, struct error *err)
 {
+    json_t *cluster = json_object_get(body, "cluster");
+    bool is_ask = cluster != NULL && !json_is_null(cluster);
     const char *name;
     json_t *value;
 
@@ -110,12 +132,12 @@ int hold_input_question(const struct request *request, json_t *body, struct usag
     }
     json_object_foreach(body, name, value)
     {
-        if (take_member(hold, name, value, err) != 0) {
+        if (take_member(hold, is_ask, name, value, err) != 0) {
             return -1;
         }
     }
-    if (hold->check.ask.uid >= 0 && !check_asks_slurm(&hold->check)) {
-        return error_set(err, ERROR_ARGUMENT, "uid: means nothing without a cluster");
+    if (is_ask && !check_asks_slurm(&hold->check)) {
+        return error_set(err, ERROR_ARGUMENT, "cluster: is empty");
     }
     return hold_request_validate(hold, err);
 }

@@ -21,6 +21,15 @@ ERROR = {"message", "type", "param", "code"}
 HOLD = {"project": "hp1", "user": "u1", "points": "0.000001", "parts": 1, "ttl": "15m", "ref": {"kind": "other", "id": "7"}}
 SHAPE = {"project": "hp1", "source": "slurm:x", "class": "gpu", "qos": "normal", "seconds": 60, "meters": {"gpu": 1},
          "attributes": {"a": "b"}}
+ASK = {"cluster": "x", "uid": 20001, "account": "acct1", "qos": "normal", "partition": "gpu,gpu", "seconds": "1", "nodes": "1",
+       "exclusive": False, "mem_default": True, "mem_whole": False, "mem_per_cpu": False, "unlimited": False,
+       "meters": {"gpu": "1"}, "parts": 2, "at_once": 1}
+ASK_AMOUNTS = ("uid", "seconds", "nodes", "parts", "at_once")
+ASKING = """
+INSERT INTO ledger.slurm_user VALUES ('x', 'alice', 20001, 'acct1');
+INSERT INTO ledger.slurm_association VALUES ('x', 'alice', 'acct1', '', 'normal');
+INSERT INTO ledger.slurm_partition VALUES ('x', 'gpu', true, 60, 60, false, NULL, NULL, 4, 4, 1024);
+"""
 RECORD = {"source": "gateway:a", "id": "bad-input", "project": "hp1", "user": "u1", "class": "m",
           "start": "2027-06-10T09:00:00+09:00", "end": "2027-06-10T09:00:00+09:00", "state": "final",
           "meters": {"output_tokens": "1000"}}
@@ -50,12 +59,22 @@ ROUTES = {
     "GET /metrics": Route("/metrics"),
     "GET /v1/check": Route("/v1/check?project=hp1&points=1", ignores_query=False, amounts=("points",),
                            arguments=("project", "user", "points", "source", "class", "qos", "seconds", "meter.gpu",
-                                      "attributes.a", "colour", "uid", "cluster", "meter.", "attributes.", "")),
+                                      "attributes.a", "colour", "uid", "cluster", "meter.", "attributes.", "", "account",
+                                      "partition", "nodes", "parts", "at_once", "exclusive", "mem_default", "mem_whole",
+                                      "mem_per_cpu", "unlimited", "modifies")),
     "POST /v1/checks": Route("/v1/checks", body=dict(SHAPE), in_list=True, amounts=("seconds", "points")),
     "GET /v1/authz": Route("/v1/authz", status=204, headers={"X-Ledger-Project": "hp1", "X-Ledger-Points": "1"}),
     "GET /v1/decisions/{id}": Route("/v1/decisions/{refused}"),
     "POST /v1/holds": Route("/v1/holds", body=HOLD, headers={"Idempotency-Key": "posted"},
                             amounts=("points", "parts", "ttl", "seconds"), nullable=("parts", "ttl", "seconds")),
+    "GET /v1/check of Slurm": Route("/v1/check?" + urllib.parse.urlencode(
+        {k: str(v).lower() for k, v in ASK.items() if k != "meters"}) + "&meter.gpu=1", ignores_query=False, amounts=ASK_AMOUNTS,
+                                    arguments=tuple(ASK) + ("user", "project", "points", "modifies", "class", "source", "meter.gpu")),
+    "POST /v1/checks of Slurm": Route("/v1/checks", body=ASK, in_list=True, amounts=ASK_AMOUNTS),
+    "POST /v1/holds of Slurm": Route("/v1/holds", body=dict(ASK, ttl="15m", ref={"kind": "slurm", "id": "sl_1"}), amounts=ASK_AMOUNTS,
+                                     headers={"Idempotency-Key": "asked"}, nullable=ASK_AMOUNTS),
+    "POST /v1/holds to modify": Route("/v1/holds", status=404, body={"cluster": "x", "uid": 0, "modifies": "1_2", "seconds": "60"},
+                                      amounts=("seconds", "uid"), nullable=("seconds", "uid")),
     "GET /v1/holds/{hold}": Route("/v1/holds/{read}"),
     "POST /v1/holds/{hold}/settle": Route("/v1/holds/{settled}/settle", body={"points": "0.000001", "final": True},
                                           amounts=("points",)),
@@ -167,6 +186,7 @@ class BadInput(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.db = make_book("badinput")
+        lt.psql(cls.db, ASKING)
         cls.ledgerd = lt.start_ledgerd(cls.db, now=NOW, conf=f"[http]\nidle_timeout = {max(3, round(lt.SLOWDOWN))}s\n")
         cls.ledgerd.post_json("/v1/usage", dict(RECORD, id="booked"))
         refused = cls.ledgerd.get_json("/v1/check?project=hp1&points=999999")["decision_id"]
@@ -175,7 +195,9 @@ class BadInput(unittest.TestCase):
             for name in ("posted", "read", "settled", "released", "extended"):
                 made = cls.ledgerd.post_json("/v1/holds", HOLD, 201, {"Idempotency-Key": name})
                 cls.names[name] = made["hold"]
-        cls.routes = {name: route for name, route in ROUTES.items() if tuple(name.split()) in source_routes()}
+            asked = ROUTES["POST /v1/holds of Slurm"]
+            cls.ledgerd.post_json("/v1/holds", asked.body, 201, asked.headers)
+        cls.routes = {name: route for name, route in ROUTES.items() if tuple(name.split()[:2]) in source_routes()}
 
     @classmethod
     def tearDownClass(cls):
