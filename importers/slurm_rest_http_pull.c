@@ -407,7 +407,14 @@ static int judge(struct rest_client *client, struct error *err)
         return error_set(err, ERROR_UNAVAILABLE, "slurmrestd at %.200s: %s", client->url,
                          client->why[0] != '\0' ? client->why : curl_easy_strerror(client->result));
     }
-    return is_success(status) ? 0 : judge_refusal(client, status, err);
+    if (!is_success(status)) {
+        return judge_refusal(client, status, err);
+    }
+    if (client->bytes == 0) { /* cut off within its headers looks like that too */
+        return error_set(err, ERROR_UNAVAILABLE, "slurmrestd at %.200s: an empty answer",
+                         client->url);
+    }
+    return 0;
 }
 
 /* --- reading --------------------------------------------------------------------------------- */

@@ -5,10 +5,13 @@ or in the book."""
 
 import os
 import stat
+import sys
 import unittest
 
-import ledger_test as lt
-import small_site
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import ledger_test as lt  # noqa: E402
+import small_site  # noqa: E402
 
 COLUMNS = ("JobID,JobIDRaw,Cluster,Submit,Start,End,State,ElapsedRaw,Suspended,TimelimitRaw,Account,User,Partition,"
            "QOS,AllocTRES").split(",")
