@@ -53,26 +53,6 @@ void catalog_slurm_destroy(struct catalog_slurm *slurm)
     free(slurm);
 }
 
-bool catalog_slurm_knows(const struct catalog_slurm *slurm, const char *cluster)
-{
-    size_t low = 0, high = slurm->rows.user_count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(cluster, slurm->rows.users[middle].cluster);
-
-        if (order == 0) {
-            return true;
-        }
-        if (order < 0) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    return false;
-}
-
 static int compare_user(const void *key, const void *element)
 {
     const struct slurm_user *wanted = key, *user = element;

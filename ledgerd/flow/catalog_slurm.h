@@ -6,7 +6,7 @@
 #ifndef LEDGERD_FLOW_CATALOG_SLURM_H
 #define LEDGERD_FLOW_CATALOG_SLURM_H
 
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "ledgerd/base/error.h"
@@ -21,9 +21,6 @@ struct catalog_slurm {
 /* Take over the rows, which are empty afterwards. NULL if out of memory. */
 struct catalog_slurm *catalog_slurm_create(struct slurm_rows *rows);
 void catalog_slurm_destroy(struct catalog_slurm *slurm); /* accepts NULL */
-
-/* True if anything of this cluster is known. */
-bool catalog_slurm_knows(const struct catalog_slurm *slurm, const char *cluster);
 
 /* The user by name or uid; NULL if unknown. Of several names of one uid the first. */
 const struct slurm_user *catalog_slurm_user(const struct catalog_slurm *slurm, const char *cluster,
