@@ -225,6 +225,23 @@ class Reconcile(unittest.TestCase):
         self.assertIn("still running in the book, which saw it last at 2027-06-09T08:00:00+09:00: not read yet",
                       entry["why"])
 
+    def test_running_jobs_whose_month_was_closed_are_compared_once(self):
+        july = JUNE + 30 * 24 * HOUR
+        running = job(1, 29 * 24, 30, State="RUNNING", End="Unknown")
+        now = "2027-07-01T06:00:00+09:00"
+        lt.ctl_json(["import", "slurm", "-", "--cluster", "sdli", "--through", now], db=self.db,
+                    stdin=listing([running]), now=now)
+        lt.ctl(["close", "2027-06"], db=self.db, now="2027-07-03T06:00:00+09:00")
+        self.assertEqual(lt.scalar(self.db, "SELECT count(*) FROM ledger.usage_record"), "1")
+        self.slurm.rolled_up(july + 6 * HOUR)
+        self.slurm.say("sacct", listing([running]))
+        self.slurm.used([dict(running, End=july + 6 * HOUR)], end=july + 6 * HOUR)
+        document = lt.ctl_json(["reconcile", "slurm", "sdli", "--from", "2027-06-30T00:00:00+09:00", "--to",
+                                "2027-07-01T06:00:00+09:00", "--command", os.path.join(self.slurm.folder, "sacct")],
+                               db=self.db, now="2027-07-03T06:00:00+09:00")
+        self.assertEqual(document["jobs"]["running"], 1)
+        self.assertEqual(document["used"]["hours"][0]["book"], "60.000000")
+
     def test_running_jobs_that_the_book_saw_too_long_ago_are_named(self):
         self.read([job(1, 0, 100, State="RUNNING", End="Unknown")])
         later = job(1, 0, 200, State="RUNNING", End="Unknown")
