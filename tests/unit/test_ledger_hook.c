@@ -376,9 +376,11 @@ static void longer_limits_are_asked_about(void **state)
     assert_non_null(strstr(fake_request(&fake), "\"seconds\":\"7200\",\"modifies\":\"12_3\""));
 
     fake_says(&fake, fake_http(402, "{\"code\":\"insufficient_points\",\"user_message\":\"no\"}"));
+    log_lines = 0;
     hook_modify(&hook, "12_3", 7200, 0, true, &result);
     assert_false(result.accepted);
     assert_string_equal(result.message, "L: no");
+    assert_int_equal(log_lines, 1);
 
     fake_says(&fake, fake_http(404, "{\"code\":\"unknown_job\",\"user_message\":\"what?\"}"));
     hook_modify(&hook, "12_3", 7200, 20001, false, &result);

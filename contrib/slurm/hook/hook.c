@@ -301,4 +301,8 @@ void hook_modify(struct hook *hook, const char *job_id, int64_t seconds, int64_t
                    ? "accounting does not know this job yet, try again in a minute"
                    : try_again);
     }
+    if (!result->accepted) { /* not every scontrol shows its user the message */
+        say(hook, false, "job %.40s keeps its time limit, asked by uid %lld: %s", job_id,
+            (long long)uid, result->message);
+    }
 }
