@@ -207,7 +207,7 @@ slurm_as() {
 E
     local command
     mkdir -p "$place/bin"
-    for command in sacct sacctmgr salloc sbatch scancel scontrol sinfo sprio squeue sreport srun; do
+    for command in sacct sacctmgr salloc sbatch scancel scontrol sdiag sinfo sprio squeue sreport srun; do
         printf '#!/bin/bash\n. %s/env.sh\nexec /usr/bin/%s "$@"\n' "$place" $command >"$place/bin/$command"
         chmod 755 "$place/bin/$command"
     done

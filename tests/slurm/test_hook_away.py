@@ -1,7 +1,7 @@
 """ledgerd stopped, hung or slow under submissions: slurmctld is never held up for long, jobs go on as the site decided, and
 when ledgerd is back everything that ran is booked and nothing stays held.
 
-What slurmctld took over a submission is what it says itself in its log.
+What slurmctld took over a submission, the hook included, is what its own statistics say (sdiag).
 """
 
 import re
@@ -16,6 +16,7 @@ from slurm_cluster import Cluster, Refused
 from slurm_site import Site
 
 DEADLINE_US = 50_000
+UNSEEN = 90  # a hold whose job was never seen is given back after a minute
 BOUND_US = 5 * DEADLINE_US * lt.SLOWDOWN  # other programs want the two cores as well
 HOOK = {"deadline": "50ms", "breaker_failures": 3, "breaker_pause": "2s", "fail": "open", "fail.gpu": "closed"}
 cluster = site = None
@@ -35,33 +36,32 @@ def tearDownModule():
 
 class Away(unittest.TestCase):
     def setUp(self):
-        self.jobs = []
-        self.at = len(cluster.log("slurmctld"))
+        self.jobs, self.took_us = [], []
 
     def tearDown(self):
         cluster.cancel(self.jobs)
 
+    def spent_us(self):
+        """What slurmctld has spent on submissions since it started."""
+        found = re.search(r"REQUEST_SUBMIT_BATCH_JOB .*total_time:(\d+)", cluster.command("sdiag"))
+        return int(found.group(1)) if found else 0
+
     def submit(self, *args, script="true", **options):
+        before = self.spent_us()
         job = cluster.sbatch("alice", "-A", "ml", "-t", "60", *args, script=script, **options)
+        self.took_us.append(self.spent_us() - before)
         self.jobs.append(job)
         return job
 
     def comment(self, job):
         return re.search(r"AdminComment=(\S*)", cluster.command("scontrol", "show", "job", job)).group(1)
 
-    def took_us(self):
-        """What slurmctld took for each job of this test, in the order of submission."""
-        text = cluster.log("slurmctld")[self.at:]
-        found = dict(re.findall(r"_slurm_rpc_submit_batch_job: JobId=(\d+) .*usec=(\d+)", text))
-        return [int(found[str(job)]) for job in self.jobs]
-
     def submit_unasked(self, count):
         """So many jobs while nobody answers: the deadline holds for those that ask, the breaker for the rest."""
         for _ in range(count):
             self.assertEqual(self.comment(self.submit("-p", "cpu")), "ledger:unheld")
-        took = self.took_us()
-        self.assertLess(max(took), BOUND_US, took)
-        return took
+        self.assertLess(max(self.took_us), BOUND_US, self.took_us)
+        return self.took_us
 
     def assert_back(self):
         """The hook asks again once the breaker's pause is over; all that ran is booked, nothing is left held."""
@@ -71,7 +71,7 @@ class Away(unittest.TestCase):
         rows = cluster.wait_recorded(self.jobs)
         site.wait_round()
         site.check_booked(self, rows)
-        self.assertEqual(site.holds(), [])
+        lt.eventually(lambda: site.holds() == [], UNSEEN)
 
     def test_hung_it_costs_the_deadline_a_few_times_and_then_nothing(self):
         site.ledgerd.process.send_signal(signal.SIGSTOP)
@@ -122,7 +122,6 @@ class Away(unittest.TestCase):
             self.assertEqual(locker.stdout.readline(), "locked\n")
             self.submit_unasked(5)
             locker.stdin.close()
-        lt.eventually(lambda: not [hold for hold in site.holds() if hold[3] != hold[4]], 100)
         self.assert_back()
 
     def test_the_hook_costs_a_submission_little(self):
@@ -130,15 +129,16 @@ class Away(unittest.TestCase):
         def latency(count=10):
             taken = []
             for _ in range(count):
-                began = time.monotonic()
                 self.submit("-p", "cpu", "-H")
+                began = time.monotonic()
+                self.jobs.append(cluster.sbatch("alice", "-A", "ml", "-t", "60", "-p", "cpu", "-H"))
                 taken.append(time.monotonic() - began)
             return statistics.median(taken) * 1000
         asked = latency()
-        asked_us = statistics.median(self.took_us())
+        asked_us = statistics.median(self.took_us)
         site.write_hook(cluster, HOOK | {"exempt_uids": cluster.uids["alice"][0]})
         unasked = latency()
-        unasked_us = statistics.median(self.took_us()[10:])
+        unasked_us = statistics.median(self.took_us[10:])
         site.write_hook(cluster, HOOK)
         print(f"sbatch {asked:.1f} ms with the hook, {unasked:.1f} ms without; slurmctld {asked_us / 1000:.1f} ms and "
               f"{unasked_us / 1000:.1f} ms", flush=True)
