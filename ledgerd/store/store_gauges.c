@@ -6,9 +6,9 @@
 
 static const char GAUGES_SQL[] =
     "SELECT (SELECT count(*) FROM (SELECT 1 FROM ledger.hold h WHERE state = 'open' "
-    "        AND " HOLD_COUNTS("h", "$1") " ORDER BY expires_at LIMIT $2) o), "
-                                          "       (SELECT coalesce(sum(points_micro - "
-                                          "covered_micro), 0)::bigint FROM ledger.accrual)";
+    "        AND " HOLD_COUNTS " ORDER BY expires_at LIMIT $2) o), "
+    "       (SELECT coalesce(sum(points_micro - "
+    "covered_micro), 0)::bigint FROM ledger.accrual)";
 
 int store_read_gauges(struct store *store, struct instant now, struct store_gauges *gauges,
                       struct error *err)

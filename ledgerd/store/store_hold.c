@@ -13,7 +13,7 @@
     "h.ref_kind, h.ref_id, h.points_micro, h.held_micro, h.freed_micro, "                \
     "(SELECT coalesce(sum(e.charged_micro), 0) FROM ledger.hold_event e "                \
     "WHERE e.hold_no = h.hold_no)::bigint, h.parts, h.ended_parts, h.state, h.made_at, " \
-    "h.expires_at, h.ended_at, h.decision, " HOLD_LAPSES_AT("h") " FROM ledger.hold h "
+    "h.expires_at, h.ended_at, h.decision, " HOLD_LAPSES_AT " FROM ledger.hold h "
 
 /* One look into an index for each number and key, whatever the planner takes the table's size for.
  * The index of keys leaves out holds without one, which no plan can see from a parameter. */
@@ -23,14 +23,14 @@ static const char FIND_SQL[] =
     "WHERE key_hash = k AND key_hash IS NOT NULL OFFSET 0) x) w CROSS JOIN LATERAL (" HOLD_COLUMNS
     "WHERE h.hold_no = w.n OFFSET 0) f ORDER BY 1";
 
-static const char LIST_SQL[] = HOLD_COLUMNS "WHERE h.state = 'open' AND " HOLD_COUNTS(
-    "h", "$1") " AND h.hold_no > $2 "
-               "AND ($3::text IS NULL OR h.project_id = $3) ORDER BY h.hold_no LIMIT $4";
+static const char LIST_SQL[] = HOLD_COLUMNS
+    "WHERE h.state = 'open' AND " HOLD_COUNTS " AND h.hold_no > $2 "
+    "AND ($3::text IS NULL OR h.project_id = $3) ORDER BY h.hold_no LIMIT $4";
 
 static const char LAPSED_SQL[] =
     "SELECT project_id, user_name, sum(held_micro)::bigint FROM ledger.hold h WHERE state = 'open' "
-    "AND " HOLD_HAS_LAPSED("h", "$1") " AND ($2::text IS NULL OR project_id = $2) "
-                                      "GROUP BY 1, 2 HAVING sum(held_micro) > 0 ORDER BY 1, 2";
+    "AND " HOLD_HAS_LAPSED " AND ($2::text IS NULL OR project_id = $2) "
+    "GROUP BY 1, 2 HAVING sum(held_micro) > 0 ORDER BY 1, 2";
 
 /* Append a column's text, and leave where it stands in *text. */
 static char *keep_text(char *end, const struct rows *rows, size_t row, int column,

@@ -29,11 +29,11 @@ int store_lock_positions(struct store *store, const int32_t *accounts, size_t ac
 
 /* --- holds ---------------------------------------------------------------------------------- */
 
-#define READ_SQL                                                                               \
-    "SELECT hold_no, key_hash, project_id, user_name, class, points_micro, "                   \
-    "freed_micro, held_micro, parts, ended_parts, events, state, expires_at, " HOLD_LAPSES_AT( \
-        "h") ", at_once "                                                                      \
-             "FROM ledger.hold h WHERE hold_no = ANY ($1) OR key_hash = ANY ($2) ORDER BY hold_no"
+#define READ_SQL                                                                              \
+    "SELECT hold_no, key_hash, project_id, user_name, class, points_micro, "                  \
+    "freed_micro, held_micro, parts, ended_parts, events, state, expires_at, " HOLD_LAPSES_AT \
+    ", at_once "                                                                              \
+    "FROM ledger.hold h WHERE hold_no = ANY ($1) OR key_hash = ANY ($2) ORDER BY hold_no"
 
 void store_locked_holds_release(struct locked_holds *holds)
 {
@@ -432,7 +432,7 @@ int store_holds_lapsed(struct store *store, struct instant now, size_t limit,
     struct rows rows;
 
     query_init(&query, "SELECT hold_no, project_id FROM ledger.hold h WHERE state = 'open' "
-                       "AND " HOLD_HAS_LAPSED("h", "$1") " ORDER BY expires_at LIMIT $2");
+                       "AND " HOLD_HAS_LAPSED " ORDER BY expires_at LIMIT $2");
     query_instant(&query, now);
     query_i64(&query, (int64_t)limit);
     if (query_run(store, &query, &rows, NULL, err) != 0) {

@@ -17,8 +17,8 @@ static const char LOOK_SQL[] =
     "SELECT project_id, user_name, NULL::timestamptz, micro, version "
     "FROM ledger.catalog_version LEFT JOIN (SELECT project_id, user_name, "
     "sum(held_micro)::bigint AS micro FROM ledger.hold h "
-    "WHERE state = 'open' AND project_id = ANY ($2) AND " HOLD_HAS_LAPSED(
-        "h", "$1") " GROUP BY 1, 2) l ON true";
+    "WHERE state = 'open' AND project_id = ANY ($2) AND " HOLD_HAS_LAPSED
+    " GROUP BY 1, 2) l ON true";
 
 static const char DRAW_SQL[] =
     "SELECT project_id, ''::text, nullif(since, '-infinity'), points_micro "

@@ -30,10 +30,9 @@ static int lock_standing(struct store *store, const struct beginning *beginning,
 {
     static const char *const statements[] = {
         "SELECT FROM ledger.project_position WHERE project_id IN (SELECT "
-        "h.project_id " STANDING_HOLDS
-        "AND " HOLD_STANDS_STILL("h") ") ORDER BY project_id FOR UPDATE",
-        "SELECT " STANDING_HOLDS "AND " HOLD_STANDS_STILL("h") " ORDER BY h.hold_no "
-                                                               "FOR UPDATE OF h",
+        "h.project_id " STANDING_HOLDS "AND " HOLD_STANDS_STILL ") ORDER BY project_id FOR UPDATE",
+        "SELECT " STANDING_HOLDS "AND " HOLD_STANDS_STILL " ORDER BY h.hold_no "
+        "FOR UPDATE OF h",
     };
 
     for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
@@ -178,21 +177,20 @@ void store_keep_accounts_release(struct keep_accounts *accounts)
  * key. */
 static const char HOLDS_SQL[] =
     "SELECT h.hold_no, h.project_id, h.parts, h.ended_parts, h.held_micro, h.made_at, "
-    "h.expires_at, " HOLD_LAPSES_AT(
-        "h") ", h.confirmed_at, coalesce(l.tasks, 0)::bigint, "
-             "coalesce(l.waiting, 0)::bigint FROM (SELECT * FROM ledger.hold WHERE source = $1 "
-             "AND source <> '' AND state = 'open' AND ref_kind = 'slurm' AND (project_id, hold_no) "
-             "> "
-             "($5, $6) ORDER BY project_id, hold_no LIMIT $7) h "
-             "LEFT JOIN LATERAL (SELECT sum(j.tasks) AS tasks, "
-             "sum(j.tasks) FILTER (WHERE j.state = 'pending') AS waiting FROM ("
-             "SELECT account, user_name, state, tasks FROM ledger.slurm_job WHERE cluster = $2 "
-             "AND hold_key = h.ref_id AND hold_key <> '' UNION ALL "
-             "SELECT account, user_name, state, tasks FROM ledger.slurm_job WHERE cluster = $2 "
-             "AND start_key = h.ref_id AND start_key <> '' AND hold_key <> h.ref_id) j "
-             "JOIN unnest($3, $4) AS m(account, project) ON m.account = j.account "
-             "AND m.project = h.project_id WHERE j.user_name = h.user_name) l ON true "
-             "ORDER BY h.project_id, h.hold_no";
+    "h.expires_at, " HOLD_LAPSES_AT ", h.confirmed_at, coalesce(l.tasks, 0)::bigint, "
+    "coalesce(l.waiting, 0)::bigint FROM (SELECT * FROM ledger.hold WHERE source = $1 "
+    "AND source <> '' AND state = 'open' AND ref_kind = 'slurm' AND (project_id, hold_no) "
+    "> "
+    "($5, $6) ORDER BY project_id, hold_no LIMIT $7) h "
+    "LEFT JOIN LATERAL (SELECT sum(j.tasks) AS tasks, "
+    "sum(j.tasks) FILTER (WHERE j.state = 'pending') AS waiting FROM ("
+    "SELECT account, user_name, state, tasks FROM ledger.slurm_job WHERE cluster = $2 "
+    "AND hold_key = h.ref_id AND hold_key <> '' UNION ALL "
+    "SELECT account, user_name, state, tasks FROM ledger.slurm_job WHERE cluster = $2 "
+    "AND start_key = h.ref_id AND start_key <> '' AND hold_key <> h.ref_id) j "
+    "JOIN unnest($3, $4) AS m(account, project) ON m.account = j.account "
+    "AND m.project = h.project_id WHERE j.user_name = h.user_name) l ON true "
+    "ORDER BY h.project_id, h.hold_no";
 
 static int holds_from_rows(const struct rows *rows, struct keep_holds *out, struct error *err)
 {
@@ -264,8 +262,8 @@ static const char WAITING_SQL[] =
     "WHERE j.cluster = substr(h.source, 7) AND j.state <> 'pending' "
     "AND ((j.hold_key = h.ref_id AND j.hold_key <> '') "
     "OR (j.start_key = h.ref_id AND j.start_key <> ''))) l ON true "
-    "WHERE h.source <> '' AND h.state = 'open' AND h.held_micro > 0 AND h.project_id = ANY ($1) "
-    "AND " HOLD_COUNTS("h", "$2") " GROUP BY 1";
+    "WHERE h.source <> '' AND h.state = 'open' AND h.held_micro > 0 AND h.project_id = ANY ($2) "
+    "AND " HOLD_COUNTS " GROUP BY 1";
 
 static size_t find_name(const char *const *names, size_t count, const char *name)
 {
@@ -291,8 +289,8 @@ int store_keep_waiting(struct store *store, const char *const *projects, size_t 
     struct rows rows;
 
     query_init(&query, WAITING_SQL);
-    query_text_array(&query, projects, count);
     query_instant(&query, now);
+    query_text_array(&query, projects, count);
     if (query_run(store, &query, &rows, NULL, err) != 0) {
         return -1;
     }

@@ -53,8 +53,8 @@ static const char SHARE_TOTAL_SQL[] =
 
 static const char DUE_SQL[] =
     "SELECT project_id, user_name, expires_at, held_micro FROM ledger.hold h "
-    "WHERE state = 'open' AND held_micro > 0 AND " HOLD_HAS_LAPSED(
-        "h", "$1") " ORDER BY expires_at, hold_no LIMIT $2";
+    "WHERE state = 'open' AND held_micro > 0 AND " HOLD_HAS_LAPSED
+    " ORDER BY expires_at, hold_no LIMIT $2";
 
 static int position_from_row(const struct rows *rows, size_t row, size_t draws,
                              struct store_position *position)

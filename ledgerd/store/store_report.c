@@ -61,9 +61,8 @@ static const char ACCRUED_SQL[] = "SELECT project_id, accrued_micro FROM ledger.
                                   " WHERE accrued_micro <> 0";
 
 static const char HELD_SQL[] = "SELECT project_id, sum(held_micro)::bigint FROM ledger.hold h"
-                               " WHERE state = 'open' AND " HOLD_COUNTS(
-                                   "h", "$1") " GROUP BY 1"
-                                              " HAVING sum(held_micro) > 0";
+                               " WHERE state = 'open' AND " HOLD_COUNTS " GROUP BY 1"
+                               " HAVING sum(held_micro) > 0";
 
 static const char SOURCES_SQL[] = "SELECT name, last_record_at FROM ledger.source"
                                   " WHERE last_record_at IS NOT NULL ORDER BY name COLLATE \"C\"";

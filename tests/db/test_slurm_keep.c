@@ -22,6 +22,7 @@
 #include "ledgerd/store/store_hold_end.h"
 #include "ledgerd/store/store_keep.h"
 #include "ledgerd/store/store_position.h"
+#include "ledgerd/store/store_report.h"
 #include "ledgerd/store/store_slurm.h"
 #include "tests/lib/book.h"
 #include "tests/lib/testdb.h"
@@ -292,6 +293,16 @@ static void while_its_source_is_stale_a_hold_does_not_lapse(void **state)
     assert_int_equal(find(f, "k2", later(300)).state, HOLD_SETTLED);
 }
 
+static int add_points(void *context, const char *project, struct points points, struct error *err)
+{
+    struct points *sum = context;
+
+    (void)project;
+    (void)err;
+    sum->micro += points.micro;
+    return 0;
+}
+
 /* Deadline, fresh_until and time, in minutes; the source may be none or never have confirmed. */
 static void every_reader_goes_by_one_rule(void **state)
 {
@@ -341,6 +352,10 @@ static void every_reader_goes_by_one_rule(void **state)
                     assert_int_equal(store_holds_lapsed(f->book.store, now, 1, over, &count, &err),
                                      0);
                     assert_int_equal(count, lapsed);
+                    struct points reported = POINTS_ZERO;
+                    assert_int_equal(
+                        store_report_held(f->book.store, now, add_points, &reported, &err), 0);
+                    assert_int_equal(reported.micro, lapsed ? 0 : 60 * POINTS_MICRO);
                 }
             }
         }
