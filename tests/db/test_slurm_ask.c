@@ -21,7 +21,7 @@
 
 static const char NOW[] = "2027-06-10T12:00:00+09:00";
 static const char SLURM[] =
-    "INSERT INTO ledger.slurm_user VALUES ('x', 'ann', 5, 'hp1'), ('x', 'bea', 7, 'hp1'), "
+    "INSERT INTO ledger.slurm_user VALUES ('x', 'ann', 50, 'hp1'), ('x', 'bea', 7, 'hp1'), "
     "('x', 'twin', 7, 'hp2'), ('x', 'nobody', NULL, 'hp1'), ('y', 'ann', 6, 'hp2');"
     "INSERT INTO ledger.slurm_association VALUES ('x', 'ann', 'hp1', '', 'normal'), "
     "('x', 'ann', 'hp1', 'gpu', 'high'), ('x', 'ann', 'hp1', 'zeta', ''), "
@@ -95,12 +95,12 @@ static void users_associations_and_partitions_are_found(void **state)
     struct catalog *catalog = load(*state);
     const struct catalog_slurm *slurm = catalog->slurm;
 
-    assert_string_equal(name_of(catalog_slurm_uid(slurm, "x", 5)), "ann");
+    assert_string_equal(name_of(catalog_slurm_uid(slurm, "x", 50)), "ann");
     assert_string_equal(name_of(catalog_slurm_uid(slurm, "y", 6)), "ann");
     assert_string_equal(name_of(catalog_slurm_uid(slurm, "x", 6)), "-");
     assert_string_equal(name_of(catalog_slurm_uid(slurm, "x", 7)), "bea"); /* the first of two */
     assert_string_equal(name_of(catalog_slurm_uid(slurm, "x", -1)), "-");  /* nobody has it */
-    assert_string_equal(name_of(catalog_slurm_uid(slurm, "z", 5)), "-");
+    assert_string_equal(name_of(catalog_slurm_uid(slurm, "z", 50)), "-");
     assert_string_equal(name_of(catalog_slurm_user(slurm, "x", "nobody")), "nobody");
     assert_string_equal(name_of(catalog_slurm_user(slurm, "y", "bea")), "-");
 
@@ -134,7 +134,7 @@ static void nothing_is_found_where_nothing_was_pulled(void **state)
                 "DELETE FROM ledger.slurm_user; DELETE FROM ledger.slurm_partition;"
                 "DELETE FROM ledger.slurm_association");
     catalog = load(f);
-    assert_null(catalog_slurm_uid(catalog->slurm, "x", 5));
+    assert_null(catalog_slurm_uid(catalog->slurm, "x", 50));
     assert_null(catalog_slurm_user(catalog->slurm, "x", "ann"));
     assert_null(catalog_slurm_association(catalog->slurm, "x", "ann", "hp1", NULL));
     assert_null(catalog_slurm_partition(catalog->slurm, "x", ""));
@@ -217,7 +217,7 @@ static void a_group_decides_each_in_its_turn(void **state)
     struct hold_request requests[COUNT(questions)];
 
     for (size_t i = 0; i < COUNT(questions); i++) {
-        ask(&questions[i], "", 5, "");
+        ask(&questions[i], "", 50, "");
     }
     questions[0].request.key = questions[1].request.key = questions[2].request.key = "k";
     questions[0].request.check.ask.parts = questions[0].request.parts = 8;
@@ -292,7 +292,7 @@ static void the_book_answers_as_the_hold_does(void **state)
     struct question question;
     struct check_book book;
     struct error err = {0};
-    struct check_request *check = &ask(&question, "", 5, "")->check;
+    struct check_request *check = &ask(&question, "", 50, "")->check;
 
     check->ask.parts = 11;
     assert_int_equal(check_book(f->book.store, NULL, check, book_time(NOW), &book, &err), 0);
