@@ -103,8 +103,8 @@ CREATE TABLE ledger.slurm_job (
     seen_at       timestamptz NOT NULL,
     PRIMARY KEY (cluster, job_id)
 );
-CREATE INDEX slurm_job_key ON ledger.slurm_job (hold_key) WHERE hold_key <> '';
-CREATE INDEX slurm_job_start_key ON ledger.slurm_job (start_key) WHERE start_key <> '';
+CREATE INDEX slurm_job_key ON ledger.slurm_job (cluster, hold_key) WHERE hold_key <> '';
+CREATE INDEX slurm_job_start_key ON ledger.slurm_job (cluster, start_key) WHERE start_key <> '';
 COMMENT ON TABLE ledger.slurm_job IS 'Jobs that are pending or running, as the last round saw them';
 COMMENT ON COLUMN ledger.slurm_job.cluster IS 'The cluster';
 COMMENT ON COLUMN ledger.slurm_job.job_id IS 'Its own (raw) job id';

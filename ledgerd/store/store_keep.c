@@ -258,10 +258,12 @@ static const char WAITING_SQL[] =
     "SELECT h.project_id, sum(greatest(0, h.held_micro - coalesce(l.tasks, 0) * (h.points_micro / "
     "greatest(1, CASE WHEN h.at_once BETWEEN 1 AND h.parts THEN h.at_once ELSE h.parts END))))"
     "::bigint FROM ledger.pull p JOIN ledger.hold h ON h.source = p.source "
-    "LEFT JOIN LATERAL (SELECT sum(j.tasks) AS tasks FROM ledger.slurm_job j "
-    "WHERE j.cluster = substr(h.source, 7) AND j.state <> 'pending' "
-    "AND ((j.hold_key = h.ref_id AND j.hold_key <> '') "
-    "OR (j.start_key = h.ref_id AND j.start_key <> ''))) l ON true "
+    "LEFT JOIN LATERAL (SELECT sum(j.tasks) AS tasks FROM ("
+    "SELECT state, tasks FROM ledger.slurm_job WHERE cluster = substr(h.source, 7) "
+    "AND hold_key = h.ref_id AND hold_key <> '' UNION ALL "
+    "SELECT state, tasks FROM ledger.slurm_job WHERE cluster = substr(h.source, 7) "
+    "AND start_key = h.ref_id AND start_key <> '' AND hold_key <> h.ref_id) j "
+    "WHERE j.state <> 'pending') l ON true "
     "WHERE h.source <> '' AND h.state = 'open' AND h.held_micro > 0 AND h.project_id = ANY ($2) "
     "AND " HOLD_COUNTS " GROUP BY 1";
 
