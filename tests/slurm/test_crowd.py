@@ -1,10 +1,13 @@
 """Twenty users at once, and a project that can afford half of what they submit: exactly that half is accepted and runs."""
 
 import concurrent.futures
+import datetime
+import json
 import unittest
 
+import ledger_test as lt
 from slurm_cluster import Cluster, Refused, state_of
-from slurm_site import Site
+from slurm_site import ZONE, Site, policy
 
 USERS = [f"u{n:02}" for n in range(1, 21)]
 EACH = 3  # jobs of a user
@@ -50,6 +53,34 @@ class Crowd(unittest.TestCase):
         site.check_booked(self, cluster.rows(), whole=True)
         self.assertEqual(site.holds(), [])
         site.ctl("verify")
+
+
+class Downgrade(unittest.TestCase):
+    """Runs after the crowd (classes run in the order of their names), under a policy of its own."""
+
+    def test_who_cannot_pay_runs_in_the_low_qos_and_is_told(self):
+        begin = datetime.datetime.now(ZONE) + datetime.timedelta(seconds=1)
+        site.ctl("policy", "apply", lt.write_file(json.dumps(policy(
+            begin, begin, policy="lenient", supply=[], exhausted={"slurm": "downgrade:low", "gateway": "deny"}))))
+
+        def submit():
+            return cluster.sbatch_saying("u01", "-p", "gpu", "--gres=gpu:8", "-t", "24:00:00", script="sleep 1")
+        job, said = lt.eventually(lambda: self.accepted(submit), 20)
+        self.assertIn("low", said)
+        self.assertEqual(site.hold_of(cluster, job)[1], 0)
+        rows = cluster.wait_recorded([job])
+        self.assertEqual([row["QOS"] for row in rows], ["low"])
+        site.wait_round()
+        site.check_booked(self, rows)
+        self.assertEqual(site.holds(), [])
+
+    @staticmethod
+    def accepted(submit):
+        """ledgerd learns of a new policy within a second or two."""
+        try:
+            return submit()
+        except Refused:
+            return None
 
 
 if __name__ == "__main__":
