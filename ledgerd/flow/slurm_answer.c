@@ -147,39 +147,48 @@ static void say_bound(const struct answer_question *question, const struct decid
     }
 }
 
+/* What there is less of than is needed; false if that is not the reason. */
+static bool say_lack(const struct answer_question *question, const struct answer *answer,
+                     char *line)
+{
+    enum decide_reason reason = answer->decision.reason;
+    char text[POINTS_TEXT_BYTES];
+
+    if (reason == DECIDE_INSUFFICIENT_POINTS) {
+        say(line, "project %.*s has %s points left", NAME_SHOWN_BYTES, question->project_name,
+            short_points(answer->available, text));
+        return true;
+    }
+    if (reason == DECIDE_SHARE_CAP) {
+        say(line, "share %.*s has %s points left", NAME_SHOWN_BYTES, answer->question.share,
+            short_points(answer->question.share_cap_available, text));
+        return true;
+    }
+    if (reason == DECIDE_PROJECT_LIMIT || reason == DECIDE_USER_LIMIT) {
+        const struct decide_bound *bound = find_bound(
+            answer, reason == DECIDE_USER_LIMIT ? LIMIT_USER : LIMIT_PROJECT);
+
+        if (bound != NULL) {
+            say_bound(question, bound, line);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Why not, with its numbers; for reasons that are no matter of points the decision's own words. */
 static void say_reason(const struct slurm_resolution *of, const struct answer_question *question,
                        const struct answer *answer, char *line)
 {
-    const struct decide_bound *bound = NULL;
     struct strbuf detail = STRBUF_INIT;
-    char text[POINTS_TEXT_BYTES];
 
-    switch (answer->decision.reason) {
-    case DECIDE_INSUFFICIENT_POINTS:
-        say(line, "project %.*s has %s points left", NAME_SHOWN_BYTES, question->project_name,
-            short_points(answer->available, text));
-        break;
-    case DECIDE_SHARE_CAP:
-        say(line, "share %.*s has %s points left", NAME_SHOWN_BYTES, answer->question.share,
-            short_points(answer->question.share_cap_available, text));
-        break;
-    case DECIDE_PROJECT_LIMIT:
-    case DECIDE_USER_LIMIT:
-        bound = find_bound(answer, answer->decision.reason == DECIDE_USER_LIMIT ? LIMIT_USER
-                                                                                : LIMIT_PROJECT);
-        if (bound != NULL) {
-            say_bound(question, bound, line);
-            break;
-        }
-        /* fall through */
-    default:
-        answer_write_detail(question, answer, &detail);
-        say(line, "%s", detail.data);
-        strbuf_release(&detail);
+    if (say_lack(question, answer, line)) {
+        say_need(of, answer, line);
         return;
     }
-    say_need(of, answer, line);
+    answer_write_detail(question, answer, &detail);
+    say(line, "%s", detail.data);
+    strbuf_release(&detail);
 }
 
 /* --- what would do ---------------------------------------------------------------------------- */

@@ -22,7 +22,13 @@ static char *line_end(char *at)
 
 static void require_sound(const struct check_request *check, int result)
 {
-    if (result == 0 && (check->project[0] == '\0' || check->has_points == check->has_shape)) {
+    if (result == 0 && !check_asks_slurm(check) &&
+        (check->project[0] == '\0' || check->has_points == check->has_shape)) {
+        abort();
+    }
+    if (result == 0 && check_asks_slurm(check) &&
+        ((check->ask.uid < 0 && check->user[0] == '\0') || check->ask.parts < 0 ||
+         check->ask.nodes > SLURM_COUNT_MAX || (check->has_points && check->has_shape))) {
         abort();
     }
     for (size_t i = 1; i < check->shape->meter_count; i++) {
