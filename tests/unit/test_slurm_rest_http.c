@@ -181,6 +181,7 @@ static void an_answer_that_pauses_too_long_is_given_up(void **state)
     (void)state;
     struct rest_client *client = client_of(&server, INSTANT_SECOND_US / 2, LONG_US, NULL);
     read_to_the_error(client, 1 << 30, REST_TOO_SLOW, &err);
+    assert_true(rest_client_waited_us(client) < LONG_US / 2);
     rest_client_close(client);
     server_end(&server);
 }
