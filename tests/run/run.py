@@ -194,6 +194,11 @@ def run_suites(suites, only, valgrind):
     return results
 
 
+def reasons_of_skips(results):
+    """What the tests that were skipped say of it; a Result without any test at all is a failed one."""
+    return {reason for r in results for reason in re.findall(r"skipped ['\"](.+)['\"]$", r.output, re.M)}
+
+
 def summarise(suites, results):
     """The totals, one line a suite; true if all is well."""
     good = True
@@ -207,6 +212,9 @@ def summarise(suites, results):
     for suite in suites:
         mine = [r for r in results if r.suite == suite]
         passed, failed = sum(r.passed for r in mine), sum(r.failed for r in mine)
+        if mine and not passed and not failed:
+            print(f"{suite}: skipped: {'; '.join(sorted(reasons_of_skips(mine)))}", flush=True)
+            continue
         if not passed and not failed:
             print(f"no test of {suite} ran", flush=True)
             good = False
