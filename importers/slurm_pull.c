@@ -9,6 +9,7 @@
 #include "importers/slurm_rest_pull.h"
 #include "importers/slurm_sacct_pull.h"
 #include "importers/slurm_site_pull.h"
+#include "ledgerd/base/civil.h"
 #include "ledgerd/base/clock.h"
 #include "ledgerd/flow/catalog.h"
 #include "ledgerd/store/store_pull.h"
@@ -36,6 +37,7 @@ struct round {
     struct store *store;
     struct slurm_pull_result *result;
     struct store_pull standing; /* before the round */
+    struct instant last_end;    /* of the latest work known to accounting; INSTANT_NONE: none is */
     struct instant began;       /* live jobs were asked for */
     struct instant now;         /* for running work: a whole second */
     bool has_live, has_ended;
@@ -223,6 +225,7 @@ static void add_counts(struct ingest_counts *sum, const struct ingest_counts *co
     sum->quarantined += counts->quarantined;
     sum->skipped += counts->skipped;
     sum->points.micro += counts->points.micro;
+    sum->last_end = instant_max(sum->last_end, counts->last_end);
 }
 
 static int feed_ingest(void *context, const char *format, const char *name, input_read_fn *read,
@@ -290,44 +293,95 @@ static struct instant first_instant(const struct round *round, struct instant no
     return from;
 }
 
-/* Ended jobs of [from, to], and the note that they are read: from then on a restart goes on. */
+/* Slurm's accounting has been seen to answer with no rows and no error while its database failed.
+ * So an answer that has not one row is believed only if it could not have one: each look reaches
+ * back to the end of the latest work that is known, which must be in it. */
+static int check_answer(const struct round *round, struct instant to, uint64_t rows,
+                        struct error *err)
+{
+    char known[CIVIL_TEXT_BYTES];
+
+    if (rows > 0 || !instant_is_set(round->last_end) || instant_compare(round->last_end, to) > 0) {
+        return 0;
+    }
+    return error_set(err, ERROR_UNAVAILABLE,
+                     "Slurm's accounting tells no job that ended, but one ended at %sZ: it did not "
+                     "really answer (if old jobs were purged from it, set `since` behind that)",
+                     civil_format_utc(round->last_end.us / INSTANT_SECOND_US, known));
+}
+
+static uint64_t rows_read(const struct round *round)
+{
+    return round->result->counts.read + round->result->counts.skipped;
+}
+
+/* Ended jobs of [from, to], and the note that they are read: from then on a restart goes on. While
+ * no work at all is known nothing is noted: the next look begins where this one did. */
 static int read_step(struct round *round, struct instant from, struct instant to, struct error *err)
 {
     struct slurm_pull *pull = round->pull;
+    struct ingest_counts *counts = &round->result->counts;
     struct feeding feeding = {round, false};
+    uint64_t before = rows_read(round);
 
+    if (instant_is_set(round->last_end)) {
+        from = instant_min(from, round->last_end);
+    }
     if (pull->source->ops->ended(pull->source, from, to, feed_ingest, &feeding, err) != 0 ||
-        ingest_note_read(round->store, source_name(pull), to, err) != 0 ||
-        store_pull_reach(round->store, source_name(pull), to, err) != 0) {
+        check_answer(round, to, rows_read(round) - before, err) != 0) {
+        return -1;
+    }
+    if (counts->last_end.us > 0) {
+        round->last_end = instant_max(round->last_end, counts->last_end);
+    }
+    if (!instant_is_set(round->last_end)) {
+        return 0;
+    }
+    if (ingest_note_read(round->store, source_name(pull), to, err) != 0 ||
+        store_pull_reach(round->store, source_name(pull), to, round->last_end, err) != 0) {
         return -1;
     }
     round->result->read_through = to;
     return 0;
 }
 
+/* All steps from there to now. */
+static int read_steps(struct round *round, struct instant from, struct instant to,
+                      struct error *err)
+{
+    const struct slurm_pull_options *options = &round->pull->options;
+    struct instant until = from;
+
+    do {
+        until = instant_min((struct instant){until.us + STEP_US}, to);
+        if (read_step(round, from, until, err) != 0) {
+            return -1;
+        }
+        if (options->step != NULL && instant_compare(until, to) < 0) {
+            options->step(options->context, until, to, &round->result->counts);
+        }
+        if (instant_is_set(round->last_end)) {
+            from = until;
+        }
+    } while (instant_compare(until, to) < 0);
+    return 0;
+}
+
 static void read_ended(struct round *round)
 {
     struct slurm_pull *pull = round->pull;
-    struct instant to = clock_now(), from;
+    struct instant since = pull->options.source->since, to = clock_now(), from;
     struct error err = {0};
     bool is_wide;
     int status = load_catalog(round, &err);
 
-    from = first_instant(round, to, &is_wide);
-    if (instant_compare(from, to) > 0) {
-        from = to;
+    round->last_end = round->standing.last_end;
+    if (instant_is_set(since) && instant_compare(since, round->last_end) > 0) {
+        round->last_end = INSTANT_NONE; /* what ended before is none of ours */
     }
-    while (status == 0) {
-        struct instant until = instant_min((struct instant){from.us + STEP_US}, to);
-
-        status = read_step(round, from, until, &err);
-        if (status == 0 && pull->options.step != NULL && instant_compare(until, to) < 0) {
-            pull->options.step(pull->options.context, until, to, &round->result->counts);
-        }
-        from = until;
-        if (instant_compare(until, to) == 0) {
-            break;
-        }
+    from = instant_min(first_instant(round, to, &is_wide), to);
+    if (status == 0) {
+        status = read_steps(round, from, to, &err);
     }
     round->has_ended = note(round, status, &err);
     if (round->has_ended && is_wide) {

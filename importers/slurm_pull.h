@@ -17,6 +17,8 @@
  * The overlap catches what reached accounting only some time after its end; the hour's wider look
  * what came later still (slurmdbd was away) and rows that changed after they were read (a job's end
  * that was mended after a crash).  What comes later than `lag` needs `ledgerctl import slurm`.
+ * Besides, each look reaches back to the latest work that is known, so that an empty answer is seen
+ * to be none.
  */
 #ifndef IMPORTERS_SLURM_PULL_H
 #define IMPORTERS_SLURM_PULL_H

@@ -204,7 +204,6 @@ static int run_program(struct sacct_source *source, const char *const *argv, str
 struct site_part {
     const char *const *argv;
     site_reader *reader;
-    bool may_be_empty;
 };
 
 static int read_site(struct sacct_source *source, const struct site_part *part,
@@ -213,7 +212,7 @@ static int read_site(struct sacct_source *source, const struct site_part *part,
     struct strbuf text = STRBUF_INIT;
     int result = run_program(source, part->argv, &text, err);
 
-    if (result == 0 && text.length == 0 && !part->may_be_empty) {
+    if (result == 0 && text.length == 0) { /* none of them is ever empty: a fault, without a word */
         result = error_set(err, ERROR_INPUT, "%s wrote nothing", part->argv[0]);
     }
     if (result == 0) {
@@ -258,11 +257,9 @@ static int site(struct slurm_source *base, struct slurm_site_list *list, struct 
     const char *const config[] = {source->scontrol, "show", "config", NULL};
     const char *const nodes[] = {source->scontrol, "-o", "show", "node", NULL};
     const struct site_part parts[] = {
-        {defaults, slurm_site_read_users, true}, /* nobody has a default account */
-        {associations, slurm_site_read_associations, false},
-        {partitions, slurm_site_read_partitions, false},
-        {config, slurm_site_read_config, false},
-        {nodes, slurm_site_read_nodes, false},
+        {defaults, slurm_site_read_users},        {associations, slurm_site_read_associations},
+        {partitions, slurm_site_read_partitions}, {config, slurm_site_read_config},
+        {nodes, slurm_site_read_nodes},
     };
 
     snprintf(cluster, sizeof cluster, "cluster=%s", source->options.cluster);

@@ -6,6 +6,7 @@
 CREATE TABLE ledger.pull (
     source        text COLLATE "C" PRIMARY KEY CHECK (source <> ''),
     read_through  timestamptz,
+    last_end      timestamptz,
     rounds        bigint NOT NULL DEFAULT 0,
     last_good_at  timestamptz,
     fresh_until   timestamptz,
@@ -16,6 +17,7 @@ CREATE TABLE ledger.pull (
 COMMENT ON TABLE ledger.pull IS 'Sources that ledgerd reads by itself: how far, and since when it cannot';
 COMMENT ON COLUMN ledger.pull.source IS 'The source, slurm:<cluster>';
 COMMENT ON COLUMN ledger.pull.read_through IS 'Work that ended up to then has been read; null before the first round';
+COMMENT ON COLUMN ledger.pull.last_end IS 'End of the latest work that was read: an answer that reaches back to it and is empty is none';
 COMMENT ON COLUMN ledger.pull.rounds IS 'Rounds that read everything';
 COMMENT ON COLUMN ledger.pull.last_good_at IS 'When the last of these ended';
 COMMENT ON COLUMN ledger.pull.fresh_until IS 'What it confirmed stands until then; behind it, deadlines of the source''s holds stand still';

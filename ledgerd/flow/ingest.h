@@ -46,7 +46,8 @@ struct ingest_counts { /* read = booked + amended + duplicate + quarantined, alw
     uint64_t duplicate;
     uint64_t quarantined;
     uint64_t skipped;
-    struct points points; /* booked, net of what amendments took back; accruals are not in it */
+    struct points points;    /* booked, net of what amendments took back; accruals are not in it */
+    struct instant last_end; /* of final records read; 1970 if there were none */
     int64_t elapsed_us;
 };
 
@@ -114,7 +115,6 @@ int ingest_bytes(struct store *store, const char *bytes, size_t length,
 int ingest_note_read(struct store *store, const char *source, struct instant through,
                      struct error *err);
 
-/* "booked", "amended", …: the word of import's counts and of POST /v1/usage. */
-const char *ingest_fate_text(enum ingest_fate fate);
+const char *ingest_fate_text(enum ingest_fate fate); /* "booked", …: the words of the counts */
 
 #endif

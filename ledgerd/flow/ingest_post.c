@@ -317,10 +317,14 @@ static void tell(const struct poster *poster, struct ingest_counts *counts)
 {
     for (size_t i = 0; i < poster->batch->items.count; i++) {
         const struct verdict *verdict = &poster->judgement.verdicts.at[i];
+        const struct batch_item *item = &poster->batch->items.at[i];
 
         count_item(counts, verdict);
+        if (item->kind == BATCH_FINAL) {
+            counts->last_end = instant_max(counts->last_end, item->end);
+        }
         if (poster->options->item != NULL) {
-            tell_item(poster, &poster->batch->items.at[i], verdict);
+            tell_item(poster, item, verdict);
         }
     }
     /* Checked where each charge was added; a run's sum beyond the range is cut, not wrapped. */

@@ -9,7 +9,7 @@
 
 #define SELECT_PULL                                                                   \
     "SELECT source, read_through, rounds, last_good_at, fresh_until, failing_since, " \
-    "failures, error FROM ledger.pull "
+    "failures, error, last_end FROM ledger.pull "
 
 static void take_pull(const struct rows *rows, size_t row, struct store_pull *pull)
 {
@@ -20,6 +20,7 @@ static void take_pull(const struct rows *rows, size_t row, struct store_pull *pu
         .fresh_until = rows_instant(rows, row, 4),
         .failing_since = rows_instant(rows, row, 5),
         .failures = rows_i64(rows, row, 6),
+        .last_end = rows_instant(rows, row, 8),
     };
     snprintf(pull->source, sizeof pull->source, "%s", rows_text(rows, row, 0));
     snprintf(pull->error, sizeof pull->error, "%s", rows_text(rows, row, 7));
@@ -41,6 +42,7 @@ int store_pull_read(struct store *store, const char *source, struct store_pull *
         take_pull(&rows, 0, pull);
     } else {
         *pull = (struct store_pull){.read_through = INSTANT_NONE,
+                                    .last_end = INSTANT_NONE,
                                     .last_good = INSTANT_NONE,
                                     .fresh_until = INSTANT_NONE,
                                     .failing_since = INSTANT_NONE};
@@ -69,15 +71,17 @@ int store_pull_list(struct store *store, struct store_pull *pulls, size_t *count
 }
 
 int store_pull_reach(struct store *store, const char *source, struct instant through,
-                     struct error *err)
+                     struct instant last_end, struct error *err)
 {
     struct query query;
 
-    query_init(&query, "INSERT INTO ledger.pull AS p (source, read_through) VALUES ($1, $2) "
-                       "ON CONFLICT (source) DO UPDATE "
-                       "SET read_through = greatest(p.read_through, excluded.read_through)");
+    query_init(&query, "INSERT INTO ledger.pull AS p (source, read_through, last_end) "
+                       "VALUES ($1, $2, $3) ON CONFLICT (source) DO UPDATE "
+                       "SET read_through = greatest(p.read_through, excluded.read_through), "
+                       "last_end = greatest(p.last_end, excluded.last_end)");
     query_text(&query, source);
     query_instant(&query, through);
+    query_instant(&query, last_end);
     return query_run(store, &query, NULL, NULL, err);
 }
 

@@ -21,6 +21,7 @@ enum {
 struct store_pull { /* a row of ledger.pull; INSTANT_NONE: null */
     char source[USAGE_SOURCE_BYTES + 1];
     struct instant read_through;
+    struct instant last_end; /* of the latest work that was read */
     int64_t rounds;
     struct instant last_good;
     struct instant fresh_until;
@@ -37,9 +38,10 @@ int store_pull_read(struct store *store, const char *source, struct store_pull *
 int store_pull_list(struct store *store, struct store_pull *pulls, size_t *count,
                     struct error *err);
 
-/* Work that ended before `through` has been read: it never goes back. */
+/* Work that ended before `through` has been read, the latest at last_end (INSTANT_NONE: none was
+ * there): neither goes back. */
 int store_pull_reach(struct store *store, const char *source, struct instant through,
-                     struct error *err);
+                     struct instant last_end, struct error *err);
 
 /* A round is done at `now`. fresh_until is slurm_keep_begin's to move. */
 int store_pull_good(struct store *store, const char *source, struct instant now, struct error *err);

@@ -58,15 +58,16 @@ def timed_pull(cluster, site, base):
     conf = lt.write_file(f"[slurm sdli]\nmode = sacct\ncommand = {cluster.bin('sacct')}\nsince = {utc(base)}Z\n", "ledgerd.conf")
     peak = 0
     begin = time.monotonic()
-    with subprocess.Popen([lt.LEDGERCTL, "pull", "-c", conf], stdout=subprocess.DEVNULL,
+    with subprocess.Popen([lt.LEDGERCTL, "pull", "-c", conf, "--json"], stdout=subprocess.PIPE, text=True,
                           env={**os.environ, "LEDGER_DB": site.db, **cluster.names()}) as process:
         while process.poll() is None:
             peak = max(peak, peak_mib(process.pid))
             time.sleep(0.02)
+        told = process.stdout.read()
     seconds = time.monotonic() - begin
     booked = int(lt.scalar(site.db, "SELECT count(*) FROM ledger.record_identity"))
     if process.returncode != 0 or booked != RECORDS:
-        sys.exit(f"bench: pull: exit {process.returncode}, {booked} of {RECORDS} jobs are booked")
+        sys.exit(f"bench: pull: exit {process.returncode}, {booked} of {RECORDS} jobs are booked: {told}")
     return seconds, peak
 
 

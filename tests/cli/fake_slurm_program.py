@@ -82,6 +82,8 @@ def misbehave(kind, text, arguments):
         out.write("\x00\xff this is not it\n" * 100)
     elif name == "nothing":
         pass
+    elif name == "empty-from" and (option(arguments, "-S") or "") >= value:
+        out.write(text.splitlines(True)[0])
     elif name == "exit-from" and (option(arguments, "-S") or "") >= value:
         sys.stderr.write("sacct: error: gone away\n")
         sys.exit(1)

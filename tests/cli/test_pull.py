@@ -197,16 +197,18 @@ class Pull(unittest.TestCase):
         since = "2027-06-04T12:00:00+09:00"
         self.slurm.jobs = [job(n, T - 6 * DAY + n * DAY // 2, T - 6 * DAY + n * DAY // 2,
                                T - 6 * DAY + n * DAY // 2 + HOUR) for n in range(12)]
-        self.slurm.fault("sacct", "exit-from 2027-06-07T")
+        self.slurm.fault("sacct", "exit-from 2027-06-06T")
         self.fails("gone away", since=since)
-        self.assertEqual([window[0][:10] for window in self.windows()],
-                         ["2027-06-04", "2027-06-05", "2027-06-06", "2027-06-07"])
+        self.assertEqual([window[1] for window in self.windows()], [f"2027-06-0{day}T03:00:00" for day in (5, 6, 7, 8)])
+        self.assertEqual([window[0] for window in self.windows()],
+                         ["2027-06-04T03:00:00", *(f"2027-06-0{day}T16:00:00" for day in (4, 5, 6))],
+                         "each reaches back to the latest end that is known")
         self.assert_near(self.standing()["through"], T - 3 * DAY, 0)
         self.assertEqual(len(self.booked()), 6)
         self.slurm.fault("sacct", None)
         self.slurm.forget_calls()
         self.pull(since=since)
-        self.assertEqual(self.windows()[0][0], "2027-06-07T02:00:00", "an hour before where it broke off")
+        self.assertEqual(self.windows()[0], ("2027-06-06T16:00:00", "2027-06-08T02:00:00"), "goes on where it broke off")
         self.assertEqual(self.windows()[-1][1][:15], "2027-06-10T03:0")
         self.assertEqual(len(self.booked()), 12)
         self.verify()
@@ -218,6 +220,36 @@ class Pull(unittest.TestCase):
         self.slurm.forget_calls()
         self.pull()
         self.assertEqual(list(self.booked()), [f"1@{T - 23 * HOUR}"])
+
+    def test_an_empty_answer_is_not_believed_where_one_job_is_known(self):
+        # Real slurmdbd has been seen to do this while its database failed: no rows, exit status 0.
+        self.slurm.jobs = [job(1, T - 2 * DAY, T - 2 * DAY, T - 2 * DAY + HOUR), job(2, T - 9 * HOUR, T - 9 * HOUR, T - 60)]
+        since = "2027-06-07T12:00:00+09:00"
+        self.slurm.fault("sacct", "empty-from 2027-06-08T")
+        self.fails("did not really answer", since=since)
+        self.assertEqual(list(self.booked()), [f"1@{T - 2 * DAY}"])
+        self.assertLess(self.standing()["through"], T - HOUR)
+        self.slurm.fault("sacct", None)
+        self.pull(since=since)
+        self.assertEqual(len(self.booked()), 2)
+        self.slurm.fault("sacct", "empty-from 2027")
+        self.fails("did not really answer", since=since)
+        # Nothing has ended since, and nothing is missing: the look reaches back to what is known.
+        self.slurm.fault("sacct", None)
+        self.pull(since=since, now="2027-06-12T12:00:00+09:00")
+        # Purged: told to begin behind it.
+        self.slurm.jobs = []
+        self.fails("set `since` behind that", since=since)
+        self.pull(since="2027-06-10T12:00:00+09:00", now="2027-06-12T12:30:00+09:00")
+
+    def test_while_no_job_is_known_an_empty_answer_moves_nothing(self):
+        self.slurm.jobs = [job(1, T - 2 * DAY, T - 2 * DAY, T - 2 * DAY + HOUR)]
+        since = "2027-06-05T12:00:00+09:00"
+        self.slurm.fault("sacct", "empty-from 2027")
+        self.assertIsNone(self.pull(since=since)["read_through"])
+        self.slurm.fault("sacct", None)
+        self.pull(since=since)
+        self.assertEqual(len(self.booked()), 1)
 
     def test_the_first_round_begins_at_since_or_the_lag(self):
         self.pull()
