@@ -187,7 +187,14 @@ static void say_reason(const struct slurm_resolution *of, const struct answer_qu
         return;
     }
     answer_write_detail(question, answer, &detail);
-    say(line, "%s", detail.data);
+    if (answer->decision.reason == DECIDE_NO_RATE) {
+        const char *why = strstr(detail.data,
+                                 ": "); /* behind the record, which users never wrote */
+
+        say(line, "this job has no price%s", why != NULL ? why : "");
+    } else {
+        say(line, "%s", detail.data);
+    }
     strbuf_release(&detail);
 }
 

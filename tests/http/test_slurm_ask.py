@@ -263,7 +263,9 @@ class Asks(unittest.TestCase):
 
     def test_a_partition_without_a_price_is_refused_though_another_has_one(self):
         self.assertEqual(self.check(uid=20001, partition="gpu,unpriced", meters={"cpu": 1})["reason"], "no_rate")
-        self.assertEqual(self.check(uid=20001, partition="gpu", qos="odd", meters={"cpu": 1})["reason"], "no_rate")
+        odd = self.check(uid=20001, partition="gpu", qos="odd", meters={"cpu": 1})
+        self.assertEqual(odd["reason"], "no_rate")
+        self.assertRegex(odd["user_message"], "^this job has no price: .*'odd'")
 
     def test_the_sentence_has_the_numbers_and_what_would_fit(self):
         ask = {"uid": 20002, "qos": "normal", "seconds": "86400", "meters": {"gpu": "4"}}
