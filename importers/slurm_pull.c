@@ -16,7 +16,14 @@
 
 #define SITE_PAUSE_US (INT64_C(600) * 1000 * 1000)  /* between looks at users and partitions */
 #define WIDE_PAUSE_US (INT64_C(3600) * 1000 * 1000) /* between looks as far back as `lag` */
-#define STEP_US (INT64_C(86400) * 1000 * 1000) /* of a backlog, so that it goes on where it was */
+
+/* A backlog is read in steps, each noted, so that a restart goes on.  Accounting looks through all
+ * of its jobs for each step, and holds those of one in memory (1.5 KiB each in sacct): so steps
+ * take as many jobs as are bearable, not as much time. */
+#define STEP_FIRST_US (INT64_C(86400) * 1000 * 1000)
+#define STEP_LEAST_US (INT64_C(600) * 1000 * 1000)
+#define STEP_MOST_US (INT64_C(32) * 86400 * 1000 * 1000)
+enum { STEP_ROWS = 250000 };
 
 struct slurm_pull {
     struct slurm_pull_options options;
@@ -345,21 +352,35 @@ static int read_step(struct round *round, struct instant from, struct instant to
     return 0;
 }
 
+/* The next step's length, by what this one brought; at most twice as long. */
+static int64_t next_step_us(int64_t step_us, uint64_t rows)
+{
+    step_us = rows <= STEP_ROWS / 2 ? step_us * 2 : step_us / (int64_t)rows * STEP_ROWS;
+    if (step_us > STEP_MOST_US) {
+        return STEP_MOST_US;
+    }
+    return step_us < STEP_LEAST_US ? STEP_LEAST_US : step_us;
+}
+
 /* All steps from there to now. */
 static int read_steps(struct round *round, struct instant from, struct instant to,
                       struct error *err)
 {
     const struct slurm_pull_options *options = &round->pull->options;
+    int64_t step_us = STEP_FIRST_US;
     struct instant until = from;
 
     do {
-        until = instant_min((struct instant){until.us + STEP_US}, to);
+        uint64_t before = rows_read(round);
+
+        until = instant_min((struct instant){until.us + step_us}, to);
         if (read_step(round, from, until, err) != 0) {
             return -1;
         }
         if (options->step != NULL && instant_compare(until, to) < 0) {
             options->step(options->context, until, to, &round->result->counts);
         }
+        step_us = next_step_us(step_us, rows_read(round) - before);
         if (instant_is_set(round->last_end)) {
             from = until;
         }

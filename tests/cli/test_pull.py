@@ -193,22 +193,23 @@ class Pull(unittest.TestCase):
         return [(fake_slurm.option(call, "-S"), fake_slurm.option(call, "-E"))
                 for call in self.slurm.calls("sacct") if "-S" in call]
 
-    def test_a_backlog_is_read_in_days_and_goes_on_where_it_broke_off(self):
+    def test_a_backlog_is_read_in_steps_and_goes_on_where_it_broke_off(self):
         since = "2027-06-04T12:00:00+09:00"
         self.slurm.jobs = [job(n, T - 6 * DAY + n * DAY // 2, T - 6 * DAY + n * DAY // 2,
                                T - 6 * DAY + n * DAY // 2 + HOUR) for n in range(12)]
         self.slurm.fault("sacct", "exit-from 2027-06-06T")
         self.fails("gone away", since=since)
-        self.assertEqual([window[1] for window in self.windows()], [f"2027-06-0{day}T03:00:00" for day in (5, 6, 7, 8)])
+        self.assertEqual([window[1][:15] for window in self.windows()], ["2027-06-05T03:0", "2027-06-07T03:0", "2027-06-10T03:0"],
+                         "they grow where there is little")
         self.assertEqual([window[0] for window in self.windows()],
-                         ["2027-06-04T03:00:00", *(f"2027-06-0{day}T16:00:00" for day in (4, 5, 6))],
+                         ["2027-06-04T03:00:00", "2027-06-04T16:00:00", "2027-06-06T16:00:00"],
                          "each reaches back to the latest end that is known")
         self.assert_near(self.standing()["through"], T - 3 * DAY, 0)
         self.assertEqual(len(self.booked()), 6)
         self.slurm.fault("sacct", None)
         self.slurm.forget_calls()
         self.pull(since=since)
-        self.assertEqual(self.windows()[0], ("2027-06-06T16:00:00", "2027-06-08T02:00:00"), "goes on where it broke off")
+        self.assertEqual(self.windows()[0], ("2027-06-06T16:00:00", "2027-06-08T02:00:00"), "it goes on where it broke off")
         self.assertEqual(self.windows()[-1][1][:15], "2027-06-10T03:0")
         self.assertEqual(len(self.booked()), 12)
         self.verify()
@@ -223,11 +224,11 @@ class Pull(unittest.TestCase):
 
     def test_an_empty_answer_is_not_believed_where_one_job_is_known(self):
         # Real slurmdbd has been seen to do this while its database failed: no rows, exit status 0.
-        self.slurm.jobs = [job(1, T - 2 * DAY, T - 2 * DAY, T - 2 * DAY + HOUR), job(2, T - 9 * HOUR, T - 9 * HOUR, T - 60)]
+        self.slurm.jobs = [job(1, T - 3 * DAY, T - 3 * DAY, T - 3 * DAY + HOUR), job(2, T - 9 * HOUR, T - 9 * HOUR, T - 60)]
         since = "2027-06-07T12:00:00+09:00"
-        self.slurm.fault("sacct", "empty-from 2027-06-08T")
+        self.slurm.fault("sacct", "empty-from 2027-06-07T04")
         self.fails("did not really answer", since=since)
-        self.assertEqual(list(self.booked()), [f"1@{T - 2 * DAY}"])
+        self.assertEqual(list(self.booked()), [f"1@{T - 3 * DAY}"])
         self.assertLess(self.standing()["through"], T - HOUR)
         self.slurm.fault("sacct", None)
         self.pull(since=since)
