@@ -360,11 +360,12 @@ static const char *store_of_source(struct conf *conf, const struct setting *sett
                                    const char *section, const char *value)
 {
     struct conf_source *source = source_take(conf, section);
-    char *field = (char *)source + setting->offset;
+    char *field;
 
     if (source == NULL) {
         return "out of memory";
     }
+    field = (char *)source + setting->offset;
     switch (setting->type) {
     case SETTING_SOURCE_DURATION:
         return store_duration(setting, value, (int64_t *)field);

@@ -321,7 +321,7 @@ int store_slurm_job_find(struct store *store, const char *cluster, int64_t job_i
                          int64_t array_task, struct slurm_job_row *job, bool *found,
                          struct error *err)
 {
-    struct slurm_job_row row;
+    struct slurm_job_row row = {0};
     struct query query;
     struct rows rows;
     int result = 0;
@@ -339,9 +339,9 @@ int store_slurm_job_find(struct store *store, const char *cluster, int64_t job_i
     if (*found) {
         take_job(&rows, 0, &row);
         result = own_texts(&row, err);
-    }
-    if (*found && result == 0) {
-        *job = row;
+        if (result == 0) {
+            *job = row;
+        }
     }
     rows_release(&rows);
     return result;
