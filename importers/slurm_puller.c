@@ -147,6 +147,9 @@ static int64_t read_lately_us(struct puller *puller)
         return -1;
     }
     ago_us = clock_now().us - standing.last_good.us;
+    if (ago_us < 0 && ago_us > -puller->source->interval_us) {
+        ago_us = 0; /* by a clock that goes before ours */
+    }
     return ago_us >= 0 && ago_us < puller->source->interval_us ? ago_us : -1;
 }
 
