@@ -20,6 +20,7 @@ enum {
     REAP_PAUSE_MS = 16,
     RUN_PIECE_BYTES = 64 * 1024,
     PIPE_BYTES = 1024 * 1024,
+    NOT_STARTED = 127, /* status of a child that could not become the program, as shells have it */
 };
 
 extern char **environ;
@@ -294,7 +295,9 @@ static ssize_t give_outcome(struct child *child, int status, struct error *err)
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
         return 0;
     }
-    if (WIFEXITED(status)) {
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_STARTED) {
+        snprintf(what, sizeof what, "cannot be started (status %d)", NOT_STARTED);
+    } else if (WIFEXITED(status)) {
         snprintf(what, sizeof what, "ended with status %d", WEXITSTATUS(status));
     } else {
         snprintf(what, sizeof what, "was killed by signal %d", WTERMSIG(status));

@@ -102,8 +102,9 @@ static void what_is_not_there_cannot_be_started(void **state)
     (void)state;
     assert_int_equal(child_run(&options, 10, &output, &err), -1);
     assert_int_equal(err.code, ERROR_UNAVAILABLE);
-    assert_string_equal(err.text,
-                        "no-such-program-here cannot be started: No such file or directory");
+    /* valgrind forks, so that only a status tells. */
+    assert_ptr_equal(strstr(err.text, "no-such-program-here cannot be started"), err.text);
+    strbuf_release(&output);
     no_child_is_left();
 }
 
