@@ -35,6 +35,16 @@ enum {
     IMPORT_RAW_BYTES = 64 * 1024, /* kept of a bad item's text */
 };
 
+/* A job that Slurm's accounting tells to have ended without ever having been given anything. */
+struct import_unstarted {
+    int64_t job_id; /* raw */
+    struct instant submitted;
+    int tasks;        /* that the row stands for: of an array, those never split off */
+    const char *hold; /* key in its admin comment; "" if there is none */
+    const char *account, *user;
+};
+typedef void import_unstarted_fn(void *context, const struct import_unstarted *job);
+
 struct import_options {
     enum import_format format;
     const char *source;  /* "slurm:sdli", "gateway:sdli"; for IMPORT_LEDGER the default for records
@@ -46,6 +56,8 @@ struct import_options {
     struct instant now; /* end of running work whose source does not tell how long it has run */
     bool runs_to_now;   /* Slurm: running work has run until now, suspended time left out, whatever
                            the source counts: it has just told that it runs */
+    import_unstarted_fn *unstarted; /* told of each such row, which is skipped; NULL: nobody is */
+    void *context;                  /* of it */
 };
 
 enum import_kind {

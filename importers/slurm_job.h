@@ -51,6 +51,7 @@ enum { SLURM_ID_BYTES = 48, SLURM_TRES_BYTES = 1024 };
 struct slurm_job {
     struct scan_text
         shown_id; /* as sacct shows it: 3_2, 4+1; "" if it says no more than the raw id */
+    struct scan_text array_left; /* "0-9%2": tasks that were never split off, of JSON */
     struct slurm_number raw_id;
     enum slurm_phase phase;
     const char *outcome; /* of SLURM_ENDED */

@@ -35,7 +35,7 @@ static void *grow(void *rows, size_t count, size_t *capacity, size_t size)
 
 void slurm_jobs_clear(struct slurm_jobs *jobs)
 {
-    jobs->count = 0;
+    jobs->count = jobs->gone_count = 0;
     jobs->pending = jobs->running = jobs->unread = 0;
     jobs->why[0] = '\0';
     arena_clear(&jobs->texts);
@@ -44,6 +44,7 @@ void slurm_jobs_clear(struct slurm_jobs *jobs)
 void slurm_jobs_release(struct slurm_jobs *jobs)
 {
     free(jobs->rows);
+    free(jobs->gone);
     arena_release(&jobs->texts);
     *jobs = (struct slurm_jobs){0};
 }
@@ -109,6 +110,48 @@ static int add_job(struct slurm_jobs *jobs, const struct slurm_live_job *job, st
     return jobs->texts.failed ? no_memory(err) : 0;
 }
 
+static int add_gone(struct slurm_jobs *jobs, const struct slurm_gone *gone, struct error *err)
+{
+    struct slurm_gone *rows;
+
+    if (jobs->gone_count == SLURM_JOBS_MAX) {
+        return error_set(err, ERROR_INPUT, "more than %d jobs that have ended", SLURM_JOBS_MAX);
+    }
+    rows = grow(jobs->gone, jobs->gone_count, &jobs->gone_capacity, sizeof *rows);
+    if (rows == NULL) {
+        return no_memory(err);
+    }
+    jobs->gone = rows;
+    rows[jobs->gone_count++] = *gone;
+    return jobs->texts.failed ? no_memory(err) : 0;
+}
+
+int slurm_jobs_add_gone(struct slurm_jobs *jobs, const struct slurm_gone *gone, struct error *err)
+{
+    struct slurm_gone copy = *gone;
+
+    copy.hold_key = arena_string(&jobs->texts, gone->hold_key);
+    copy.user = arena_string(&jobs->texts, gone->user);
+    copy.account = arena_string(&jobs->texts, gone->account);
+    return add_gone(jobs, &copy, err);
+}
+
+static int take_gone(struct slurm_jobs *jobs, const struct slurm_live_job *job, struct error *err)
+{
+    const struct slurm_gone gone = {
+        .job_id = job->job_id,
+        .submitted = job->submitted,
+        .array_job_id = job->array_job_id,
+        .tasks = job->tasks,
+        .never_started = job->never_started,
+        .hold_key = keep(jobs, job->hold_key, USAGE_ID_BYTES),
+        .user = keep(jobs, job->user, USAGE_NAME_BYTES),
+        .account = keep(jobs, job->account, USAGE_NAME_BYTES),
+    };
+
+    return add_gone(jobs, &gone, err);
+}
+
 static int take_item(struct slurm_jobs *jobs, const char *cluster, struct json_items *items,
                      const struct json_item *item, struct error *err)
 {
@@ -116,7 +159,10 @@ static int take_item(struct slurm_jobs *jobs, const char *cluster, struct json_i
     char why[LIVE_WHY_BYTES] = "a job that is no JSON";
 
     if (item->status == JSON_ITEM_OK && slurm_live_read(&items->doc, cluster, &job, why) == 0) {
-        return job.state == LIVE_GONE ? 0 : add_job(jobs, &job, err);
+        if (job.state != LIVE_GONE) {
+            return add_job(jobs, &job, err);
+        }
+        return instant_is_set(job.submitted) ? take_gone(jobs, &job, err) : 0;
     }
     if (jobs->unread++ == 0) {
         snprintf(jobs->why, sizeof jobs->why, "%s", why);

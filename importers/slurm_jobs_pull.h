@@ -15,6 +15,7 @@
 #include "importers/slurm_live.h"
 #include "ledgerd/base/error.h"
 #include "ledgerd/flow/arena.h"
+#include "ledgerd/flow/slurm_gone.h"
 #include "ledgerd/store/store_slurm.h"
 
 enum { SLURM_JOBS_MAX = 4 * 1000 * 1000 }; /* in slurmctld's memory; sites have up to 100,000s */
@@ -22,6 +23,8 @@ enum { SLURM_JOBS_MAX = 4 * 1000 * 1000 }; /* in slurmctld's memory; sites have 
 struct slurm_jobs { /* a zeroed one is empty */
     struct slurm_job_row *rows;
     size_t count, capacity;
+    struct slurm_gone *gone; /* those that slurmctld remembers, and what is added */
+    size_t gone_count, gone_capacity;
     uint64_t pending, running; /* array tasks count each; suspended and ending ones run */
     uint64_t unread;           /* jobs that could not be read */
     char why[LIVE_WHY_BYTES];  /* for the first of these */
@@ -36,6 +39,9 @@ void slurm_jobs_release(struct slurm_jobs *jobs);
  * is an error: ERROR_UNAVAILABLE, or ERROR_INPUT (Slurm's own error, not JSON, cut off). */
 int slurm_jobs_read(struct slurm_jobs *jobs, const char *cluster, const char *name,
                     input_read_fn *read, void *from, struct error *err);
+
+/* Append a job that has ended; its texts are copied. */
+int slurm_jobs_add_gone(struct slurm_jobs *jobs, const struct slurm_gone *gone, struct error *err);
 
 struct slurm_hold_key {
     int64_t job_id;

@@ -118,6 +118,9 @@ static void set_shown_id(struct scan_doc *doc, struct slurm_job *job)
             job->shown_id = (struct scan_text){job->shown_id_room, strlen(job->shown_id_room)};
         }
     }
+    if (job->shown_id.length == 0) {
+        job->array_left = inner_text(doc, 0, "array", "task");
+    }
 }
 
 static int read_identity(struct importer *importer, struct slurm_job *job, struct import_item *item)

@@ -239,6 +239,36 @@ static void read_texts(struct scan_doc *doc, struct slurm_live_job *job)
     job->hold_key = slurm_hold_key(slurm_field_text(doc, 0, "admin_comment"));
 }
 
+/* slurmctld has been seen to tell a start of jobs that were cancelled while they waited, that of
+ * their end; but they were never given anything. */
+static bool read_never_started(struct scan_doc *doc, const struct slurm_live_job *job)
+{
+    struct instant end;
+
+    return scan_member(doc, 0, "tres_alloc_str") != SCAN_NONE &&
+           slurm_field_text(doc, 0, "tres_alloc_str").length == 0 &&
+           slurm_field_text(doc, 0, "nodes").length == 0 &&
+           (!instant_is_set(job->start) ||
+            (read_time(doc, "end_time", &end) == 0 && instant_compare(job->start, end) >= 0));
+}
+
+/* The field of a job that has ended that cannot be read, or NULL. */
+static const char *read_gone(struct scan_doc *doc, struct slurm_live_job *job)
+{
+    read_texts(doc, job);
+    if (read_time(doc, "submit_time", &job->submitted) != 0) {
+        return "submit_time";
+    }
+    if (read_array(doc, job) != 0) {
+        return "array_task_string, array_task_id or array_max_tasks";
+    }
+    if (read_time(doc, "start_time", &job->start) != 0) {
+        return "start_time";
+    }
+    job->never_started = read_never_started(doc, job);
+    return NULL;
+}
+
 /* The field that cannot be read, or NULL. */
 static const char *read_fields(struct scan_doc *doc, struct slurm_live_job *job)
 {
@@ -283,9 +313,11 @@ int slurm_live_read(struct scan_doc *doc, const char *cluster, struct slurm_live
     its_cluster = slurm_field_text(doc, 0, "cluster");
     if (its_cluster.length > 0 && !slurm_text_is(its_cluster, cluster)) {
         job->state = LIVE_GONE;
+        job->submitted = INSTANT_NONE;
+        return 0;
     }
-    if (field == NULL && job->state != LIVE_GONE) {
-        field = read_fields(doc, job);
+    if (field == NULL) {
+        field = job->state != LIVE_GONE ? read_fields(doc, job) : read_gone(doc, job);
     }
     if (field != NULL) {
         snprintf(why, LIVE_WHY_BYTES, "job %lld: field %s cannot be read", (long long)job->job_id,

@@ -9,7 +9,7 @@
 #include "importers/slurm_job.h"
 
 enum slurm_live_state {
-    LIVE_GONE, /* it has ended, or is another cluster's: no live job */
+    LIVE_GONE, /* it has ended, or is another cluster's: no live job, and little is told of it */
     LIVE_PENDING,
     LIVE_RUNNING,
     LIVE_SUSPENDED,
@@ -34,6 +34,7 @@ struct slurm_live_job {
     struct scan_text user, account, partition, qos;
     struct scan_text hold_key; /* of its admin comment; "" if there is none */
     enum slurm_live_state state;
+    bool never_started; /* of LIVE_GONE */
     bool is_held;
     struct instant start;  /* INSTANT_NONE: pending */
     int64_t limit_seconds; /* -1: unlimited */
@@ -41,13 +42,15 @@ struct slurm_live_job {
     char meters[LIVE_METERS_BYTES];
 };
 
-/* The job of a scanned document, an object; its texts are the document's. 0, or -1 with `why`: it
- * cannot be read ("job 12: field submit_time"). */
+/* The job of a scanned document, an object; its texts are the document's. Of one that has ended are
+ * told when it was submitted (INSTANT_NONE: nothing is told, it is another cluster's), whose it is,
+ * what it stands for and never_started. 0, or -1 with `why`: it cannot be read ("job 12: field
+ * submit_time"). */
 int slurm_live_read(struct scan_doc *doc, const char *cluster, struct slurm_live_job *job,
                     char why[LIVE_WHY_BYTES]);
 
-/* How many tasks "1,3,5-9:2%4" names, the squeue form of what is left of an array; -1 if it cannot
- * be read ("1-3,..." is cut off). */
+/* How many tasks "1,3,5-9:2%4" names, the form in which Slurm tells what is left of an array; -1 if
+ * it cannot be read ("1-3,..." is cut off). */
 int slurm_live_tasks(struct scan_text expression);
 
 #endif

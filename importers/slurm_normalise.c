@@ -6,6 +6,7 @@
  * not made up: no identity and no end are reasons for quarantine.
  */
 #include "importers/slurm_job.h"
+#include "importers/slurm_live.h"
 
 enum {
     /* SLURM_MINUTES_MAX: a limit beyond a hundred years is a way to say none. */
@@ -19,7 +20,7 @@ void slurm_job_init(struct slurm_job *job)
     memset(job, 0, sizeof *job);
     job->shown_id = job->cluster = job->account = job->user = job->partition = job->qos = none;
     job->name = job->reservation = job->nodes = job->exit_code = job->uid = none;
-    job->alloc_tres = job->admin_comment = none;
+    job->alloc_tres = job->admin_comment = job->array_left = none;
     job->outcome = "";
 }
 
@@ -221,6 +222,50 @@ static bool is_other_cluster(const struct importer *importer, const struct slurm
     return cluster != NULL && job->cluster.length > 0 && !slurm_text_is(job->cluster, cluster);
 }
 
+/* How many tasks the row stands for: "3_[0-9%2]" for ten; 0 if it cannot be said. */
+static int count_tasks(const struct slurm_job *job)
+{
+    struct scan_text left = job->array_left, id = job->shown_id;
+    const char *open = memchr(id.bytes, '[', id.length);
+
+    if (open != NULL) {
+        left = (struct scan_text){open + 1, (size_t)(id.bytes + id.length - open - 1)};
+        left.length -= left.length > 0 && left.bytes[left.length - 1] == ']';
+    }
+    int tasks = open != NULL || left.length > 0 ? slurm_live_tasks(left) : 1;
+    return tasks > 0 ? tasks : 0;
+}
+
+static void tell_unstarted(struct importer *importer, const struct slurm_job *job)
+{
+    const struct import_options *options = &importer->options;
+    const struct import_unstarted told = {
+        .job_id = (int64_t)job->raw_id.value,
+        .submitted = job->submit.at,
+        .tasks = count_tasks(job),
+        .hold = keep(importer, slurm_hold_key(job->admin_comment), USAGE_ID_BYTES),
+        .account = keep(importer, job->account, USAGE_NAME_BYTES),
+        .user = keep(importer, job->user, USAGE_NAME_BYTES),
+    };
+
+    if (options->unstarted != NULL && job->phase == SLURM_ENDED && job->raw_id.given &&
+        job->submit.given == SLURM_GIVEN && told.tasks > 0) {
+        options->unstarted(options->context, &told);
+    }
+}
+
+/* A job that was cancelled while it waited has been told with the time of that as its start: but
+ * it was never given anything. */
+static bool has_started(const struct slurm_job *job)
+{
+    if (job->elapsed_seconds.given && job->elapsed_seconds.value > 0) {
+        return true;
+    }
+    return job->start.given != SLURM_UNKNOWN &&
+           !(job->phase == SLURM_ENDED && job->alloc_tres.length == 0 &&
+             slurm_text_is(job->nodes, "None assigned"));
+}
+
 /* Rows that are no usage: true, and the item given as skipped. */
 static bool skip(struct importer *importer, const struct slurm_job *job, struct import_item *item)
 {
@@ -233,8 +278,8 @@ static bool skip(struct importer *importer, const struct slurm_job *job, struct 
         item_skip(item, "not_started", "the job is pending");
         return true;
     }
-    if (job->start.given == SLURM_UNKNOWN &&
-        !(job->elapsed_seconds.given && job->elapsed_seconds.value > 0)) {
+    if (!has_started(job)) {
+        tell_unstarted(importer, job);
         item_skip(item, "not_started", "the job never started");
         return true;
     }

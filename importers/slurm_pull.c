@@ -215,7 +215,26 @@ static void read_live(struct round *round)
 
 static const char *hold_of(void *context, const char *record_id)
 {
-    return slurm_hold_keys_find(context, record_id);
+    return slurm_hold_keys_find(&((struct slurm_pull *)context)->keys, record_id);
+}
+
+/* What accounting says of jobs that never started, beside what slurmctld remembers of them. What
+ * there is no memory for is not known: less is given back. */
+static void add_unstarted(void *context, const struct import_unstarted *job)
+{
+    struct slurm_pull *pull = context;
+    const struct slurm_gone gone = {
+        .job_id = job->job_id,
+        .submitted = job->submitted,
+        .tasks = job->tasks,
+        .never_started = true,
+        .hold_key = job->hold,
+        .user = job->user,
+        .account = job->account,
+    };
+    struct error ignored;
+
+    slurm_jobs_add_gone(&pull->jobs, &gone, &ignored);
 }
 
 struct feeding {
@@ -250,7 +269,8 @@ static int feed_ingest(void *context, const char *format, const char *name, inpu
         .catalog = pull->catalog,
         .now = feeding->is_running ? round->now : clock_now(),
         .hold_of = hold_of,
-        .context = &pull->keys,
+        .unstarted = add_unstarted,
+        .context = pull,
         .runs_to_now = feeding->is_running,
     };
     int result = ingest_stream(round->store, name, read, from, &options, &counts, err);
@@ -446,6 +466,8 @@ static void keep_holds(struct round *round)
         .round_began = round->began,
         .now = clock_now(),
         .ended_was_read = is_whole,
+        .gone = pull->jobs.gone,
+        .gone_count = pull->jobs.gone_count,
         .interval_us = pull->options.source->interval_us,
         .scontrol = pull->scontrol,
         .stop = pull->options.stop,

@@ -176,7 +176,7 @@ static int running(struct slurm_source *base, slurm_feed_fn *feed, void *context
 static int live(struct slurm_source *base, slurm_feed_fn *feed, void *context, struct error *err)
 {
     struct sacct_source *source = (struct sacct_source *)base;
-    const char *const argv[] = {source->squeue, "--json", NULL};
+    const char *const argv[] = {source->squeue, "--states=all", "--json", NULL};
 
     return feed_program(source, argv, "squeue", NULL, feed, context, err);
 }

@@ -33,7 +33,8 @@ struct slurm_source_ops {
     /* Jobs that are running or suspended, from accounting. */
     int (*running)(struct slurm_source *source, slurm_feed_fn *feed, void *context,
                    struct error *err);
-    /* What slurmctld has in memory, in the form {"jobs":[…]} that slurm_live.h reads. */
+    /* What slurmctld has in memory, ended jobs that it remembers too, in the form {"jobs":[…]} that
+     * slurm_live.h reads. */
     int (*live)(struct slurm_source *source, slurm_feed_fn *feed, void *context, struct error *err);
     int (*site)(struct slurm_source *source, struct slurm_site_list *site, struct error *err);
     void (*close)(struct slurm_source *source);

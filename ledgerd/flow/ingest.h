@@ -85,19 +85,19 @@ struct ingest_options {
     struct instant now;            /* booked_at, and `seen` of records that tell none */
     bool is_closing;               /* running work is posted through the month `closing` */
     struct month closing;
-    size_t batch_records;         /* 0: INGEST_BATCH_RECORDS */
-    ingest_progress_fn *progress; /* at most twice a second; NULL: none */
-    ingest_item_fn *item;         /* after each batch's commit, in order; NULL: none */
-    ingest_hold_fn *hold_of;      /* NULL: none */
-    void *context;                /* of all three */
-    bool runs_to_now;             /* see struct import_options */
+    size_t batch_records;           /* 0: INGEST_BATCH_RECORDS */
+    ingest_progress_fn *progress;   /* at most twice a second; NULL: none */
+    ingest_item_fn *item;           /* after each batch's commit, in order; NULL: none */
+    ingest_hold_fn *hold_of;        /* NULL: none */
+    import_unstarted_fn *unstarted; /* see struct import_options; called as hold_of is */
+    void *context;                  /* of all four */
+    bool runs_to_now;               /* see struct import_options */
 };
 
 /* Import a file ("-": standard input) of any size in bounded memory: one thread reads and rates,
- * the caller's posts, with another one's help where that is faster. *counts (what was committed) is
- * valid also on failure: ERROR_INPUT, unreadable or cut off, what came before is booked;
- * ERROR_UNAVAILABLE, the database went away or an agreement changed (reason stale_catalog), run
- * again to go on where it stopped. */
+ * the caller's posts, with help where that is faster. *counts (what was committed) is valid also on
+ * failure: ERROR_INPUT, unreadable or cut off, what came before is booked; ERROR_UNAVAILABLE, the
+ * database went away or an agreement changed (reason stale_catalog): run again to go on. */
 int ingest_file(struct store *store, const char *path, const struct ingest_options *options,
                 struct ingest_counts *counts, struct error *err);
 

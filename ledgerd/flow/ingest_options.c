@@ -25,6 +25,8 @@ int ingest_import_options(const struct ingest_options *options, const struct zon
         .zone = zone,
         .now = options->now,
         .runs_to_now = options->runs_to_now,
+        .unstarted = options->unstarted,
+        .context = options->context,
     };
     return 0;
 }

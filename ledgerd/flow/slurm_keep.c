@@ -61,10 +61,11 @@ int slurm_keep(struct store *store, struct hold_desk *desk,
     snprintf(round.source, sizeof round.source, "slurm:%s", options->cluster);
     round.section = options->conf != NULL ? conf_source_find(options->conf, round.source) : NULL;
     int result = store_keep_inherit(store, options->cluster, err) != 0 ||
-                         keep_round_holds(&round, err) != 0 ||
+                         keep_round_gone(&round, err) != 0 || keep_round_holds(&round, err) != 0 ||
                          keep_round_starts(&round, err) != 0 || keep_round_enforce(&round, err) != 0
                      ? -1
                      : 0;
+    free(round.gone.at);
     free(round.unheld.at);
     arena_release(&round.arena);
     return result;

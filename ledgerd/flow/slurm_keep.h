@@ -3,8 +3,8 @@
  * The end of a puller's round: live jobs have been written down and ended ones booked, so
  *
  *      a hold whose job lives      is confirmed: its deadline moves on
- *      a hold whose job is gone    is released
- *      parts of an array           that neither live nor have ended are given back
+ *      a hold whose job is gone    is released if the job never started, else its record ends it
+ *      parts of an array           that will never run are given back (slurm_keep_gone.c)
  *      a job without a hold        gets one: once it runs, or as soon as it is seen
  *      a job of a dry project      is held back, if the site says so (slurm_enforce.h)
  *
@@ -27,6 +27,7 @@
 #include "ledgerd/base/instant.h"
 #include "ledgerd/core/points.h"
 #include "ledgerd/flow/hold.h"
+#include "ledgerd/flow/slurm_gone.h"
 #include "ledgerd/store/store.h"
 
 enum {
@@ -41,7 +42,9 @@ struct slurm_keep_options { /* borrowed */
     const struct conf *conf;
     struct instant round_began; /* when live jobs were asked for */
     struct instant now;
-    bool ended_was_read;     /* else nothing is given back: the job may just have ended */
+    bool ended_was_read;           /* else nothing is given back: the job may just have ended */
+    const struct slurm_gone *gone; /* jobs that have ended; told twice they count once */
+    size_t gone_count;
     int64_t interval_us;     /* between rounds */
     const char *scontrol;    /* program that enforces; NULL: nothing is enforced */
     const atomic_bool *stop; /* ends the work early once true; NULL: never */

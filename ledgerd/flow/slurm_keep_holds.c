@@ -25,8 +25,9 @@ struct verdict {       /* all false: nothing */
     bool is_confirmed; /* for the first time, or with a new deadline */
     bool is_extended;
     bool is_released;
-    bool has_waited; /* that is why it is released, not that its job is gone */
+    const char *why; /* it is released */
     int64_t cancelled_parts;
+    int64_t told_parts; /* of them, see keep_gone_parts */
 };
 
 /* Its job has been seen, or has had the time to be. */
@@ -45,7 +46,29 @@ static bool has_waited(const struct keep_round *round, const struct keep_hold *h
            hold->made_at.us + ttl_us <= round->options->now.us;
 }
 
-static struct verdict judge(const struct keep_round *round, const struct keep_hold *hold)
+/* Its job was never seen, and has had the time to be: nothing is known but that it may be over. */
+static bool is_orphan(const struct keep_hold *hold, const struct keep_gone *gone)
+{
+    return !instant_is_set(hold->confirmed_at) && hold->tasks == 0 && gone->unrecorded == 0;
+}
+
+/* What of the hold is given back, all of it or some parts. */
+static void give_back(const struct keep_hold *hold, const struct keep_gone *gone,
+                      struct verdict *verdict)
+{
+    int64_t parts = keep_gone_parts(hold, gone, &verdict->told_parts);
+
+    if (is_orphan(hold, gone) ||
+        (hold->tasks == 0 && parts > 0 && parts == hold->parts - hold->ended_parts)) {
+        verdict->is_released = true;
+        verdict->why = gone->never > 0 ? "unstarted" : gone->moved > 0 ? "moved" : "gone";
+    } else {
+        verdict->cancelled_parts = parts;
+    }
+}
+
+static struct verdict judge(const struct keep_round *round, const struct keep_hold *hold,
+                            const struct keep_gone *gone)
 {
     const struct slurm_keep_options *options = round->options;
     struct verdict verdict = {0};
@@ -54,19 +77,17 @@ static struct verdict judge(const struct keep_round *round, const struct keep_ho
     if (instant_compare(hold->lapses_at, options->now) <= 0) {
         return verdict; /* its points are others' already */
     }
+    if (may_give_back) {
+        give_back(hold, gone, &verdict);
+    }
     if (hold->tasks == 0) {
-        verdict.is_released = may_give_back;
         return verdict;
     }
     if (has_waited(round, hold)) {
-        verdict.is_released = verdict.has_waited = true;
-        return verdict;
+        return (struct verdict){.is_released = true, .why = "waited"};
     }
     verdict.is_extended = hold->expires_at.us - options->now.us < round->ttl_us / 2;
     verdict.is_confirmed = verdict.is_extended || !instant_is_set(hold->confirmed_at);
-    if (may_give_back && hold->parts - hold->ended_parts > hold->tasks) {
-        verdict.cancelled_parts = hold->parts - hold->ended_parts - hold->tasks;
-    }
     return verdict;
 }
 
@@ -77,11 +98,16 @@ static bool is_nothing(const struct verdict *verdict)
 
 /* --- a page is changed ------------------------------------------------------------------------ */
 
+struct seen { /* as it stood before it was locked */
+    const struct keep_hold *hold;
+    struct keep_gone gone;
+};
+
 struct page {
     struct keep_round *round;
     struct slurm_keep_figures figures; /* of this attempt */
     size_t count;                      /* of those below that are used: the holds to be changed */
-    const struct keep_hold *seen[PAGE_HOLDS]; /* by number */
+    struct seen seen[PAGE_HOLDS];      /* by number */
     struct locked_holds locked;
     struct points covered[PAGE_HOLDS]; /* of the locked */
     size_t changed_count;
@@ -92,25 +118,23 @@ struct page {
     struct held_move moves[PAGE_HOLDS];
     size_t confirmed_count;
     int64_t confirmed[PAGE_HOLDS];
-    char results[PAGE_HOLDS][RESULT_BYTES]; /* of releases, at their events */
+    char results[PAGE_HOLDS][RESULT_BYTES]; /* at their events */
 };
 
 static int compare_numbers(const void *a, const void *b)
 {
-    const struct keep_hold *left = *(const struct keep_hold *const *)a;
-    const struct keep_hold *right = *(const struct keep_hold *const *)b;
+    int64_t left = ((const struct seen *)a)->hold->number;
+    int64_t right = ((const struct seen *)b)->hold->number;
 
-    return (left->number > right->number) - (left->number < right->number);
+    return (left > right) - (left < right);
 }
 
-static const struct keep_hold *seen_of(const struct page *page, int64_t number)
+static const struct seen *seen_of(const struct page *page, int64_t number)
 {
     const struct keep_hold wanted = {.number = number};
-    const struct keep_hold *key = &wanted;
-    const struct keep_hold *const *found = bsearch(&key, page->seen, page->count,
-                                                   sizeof page->seen[0], compare_numbers);
+    const struct seen key = {.hold = &wanted};
 
-    return found != NULL ? *found : NULL;
+    return bsearch(&key, page->seen, page->count, sizeof page->seen[0], compare_numbers);
 }
 
 static int lock_page(struct page *page, struct store *store, struct error *err)
@@ -120,8 +144,8 @@ static int lock_page(struct page *page, struct store *store, struct error *err)
 
     store_locked_holds_release(&page->locked);
     for (size_t i = 0; i < page->count; i++) {
-        projects[i] = page->seen[i]->project;
-        numbers[i] = page->seen[i]->number;
+        projects[i] = page->seen[i].hold->project;
+        numbers[i] = page->seen[i].hold->number;
     }
     return store_lock_positions(store, NULL, 0, projects, page->count, err) != 0 ||
                    store_lock_holds(store, true, numbers, page->count, NULL, 0, &page->locked,
@@ -130,21 +154,23 @@ static int lock_page(struct page *page, struct store *store, struct error *err)
                : store_cover_sums(store, &page->locked, page->covered, err);
 }
 
-static void release(struct page *page, struct locked_hold *hold, bool has_waited)
+static void release(struct page *page, struct locked_hold *hold, const char *why)
 {
     char *result = page->results[page->event_count];
     char points[POINTS_TEXT_BYTES];
 
     snprintf(result, RESULT_BYTES, "{\"freed\":\"%s\",\"by\":\"slurm\",\"why\":\"%s\"}",
-             points_format(hold->held, points), has_waited ? "waited" : "gone");
+             points_format(hold->held, points), why);
     hold_end_all(hold, "release", "released", page->round->options->now, result,
                  &page->events[page->event_count++], &page->moves[page->move_count++]);
     page->figures.released++;
 }
 
 static void cancel_parts(struct page *page, struct locked_hold *hold, struct points covered,
-                         int64_t parts)
+                         const struct verdict *verdict)
 {
+    const int64_t parts = verdict->cancelled_parts;
+    char *result = page->results[page->event_count];
     const struct points was_held = hold->held;
     const struct hold_event event = {.hold = hold->number,
                                      .n = ++hold->events,
@@ -154,8 +180,10 @@ static void cancel_parts(struct page *page, struct locked_hold *hold, struct poi
                                      .parts = parts,
                                      .freed = hold_freed_by(hold, parts),
                                      .expires_at = INSTANT_NONE,
-                                     .result = ""};
+                                     .result = result};
 
+    snprintf(result, RESULT_BYTES, "{\"by\":\"slurm\",\"told\":%lld}",
+             (long long)verdict->told_parts);
     hold->freed.micro += event.freed.micro;
     hold->ended_parts += parts;
     int64_t held = hold->points.micro - hold->freed.micro - covered.micro;
@@ -170,27 +198,27 @@ static void cancel_parts(struct page *page, struct locked_hold *hold, struct poi
 static void apply(struct page *page, size_t i)
 {
     struct locked_hold *hold = &page->locked.holds[i];
-    const struct keep_hold *seen = seen_of(page, hold->number);
+    const struct seen *seen = seen_of(page, hold->number);
 
     if (seen == NULL || strcmp(hold->state, "open") != 0) {
         return;
     }
-    struct keep_hold now = *seen;
+    struct keep_hold now = *seen->hold;
     now.ended_parts = hold->ended_parts;
     now.held = hold->held;
     now.expires_at = hold->expires_at;
     now.lapses_at = hold->lapses_at;
-    const struct verdict verdict = judge(page->round, &now);
+    const struct verdict verdict = judge(page->round, &now, &seen->gone);
     if (is_nothing(&verdict)) {
         return;
     }
     page->changed[page->changed_count++] = hold;
     if (verdict.is_released) {
-        release(page, hold, verdict.has_waited);
+        release(page, hold, verdict.why);
         return;
     }
     if (verdict.cancelled_parts > 0) {
-        cancel_parts(page, hold, page->covered[i], verdict.cancelled_parts);
+        cancel_parts(page, hold, page->covered[i], &verdict);
     } else if (verdict.is_extended) { /* moving nothing tells readers all the same */
         page->moves[page->move_count++] = (struct held_move){hold->project, hold->user,
                                                              POINTS_ZERO};
@@ -281,6 +309,26 @@ static void add_figures(struct slurm_keep_figures *sum, const struct slurm_keep_
     sum->cancelled_parts += more->cancelled_parts;
 }
 
+static int judge_page(struct page *page, const struct keep_holds *holds, struct error *err)
+{
+    struct keep_gone gone[PAGE_HOLDS];
+
+    if (keep_gone_find(page->round, holds, gone, err) != 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < holds->count; i++) {
+        const struct verdict verdict = judge(page->round, &holds->holds[i], &gone[i]);
+
+        if (!is_nothing(&verdict)) {
+            page->seen[page->count++] = (struct seen){&holds->holds[i], gone[i]};
+        }
+    }
+    if (page->count > 1) {
+        qsort(page->seen, page->count, sizeof page->seen[0], compare_numbers);
+    }
+    return 0;
+}
+
 static int keep_page(struct keep_round *round, const struct keep_holds *holds, struct error *err)
 {
     struct page *page = calloc(1, sizeof *page);
@@ -289,17 +337,10 @@ static int keep_page(struct keep_round *round, const struct keep_holds *holds, s
         return error_set(err, ERROR_INTERNAL, "out of memory");
     }
     page->round = round;
-    for (size_t i = 0; i < holds->count; i++) {
-        const struct verdict verdict = judge(round, &holds->holds[i]);
-
-        if (!is_nothing(&verdict)) {
-            page->seen[page->count++] = &holds->holds[i];
-        }
+    int result = judge_page(page, holds, err);
+    if (result == 0 && page->count > 0) {
+        result = store_transact(round->store, STORE_UNLOCKED, change_page, page, err);
     }
-    qsort(page->seen, page->count, sizeof page->seen[0], compare_numbers);
-    int result = page->count > 0
-                     ? store_transact(round->store, STORE_UNLOCKED, change_page, page, err)
-                     : 0;
     if (result == 0) {
         add_figures(round->figures, &page->figures);
     }

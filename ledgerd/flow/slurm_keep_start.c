@@ -316,7 +316,8 @@ static int note_started(struct group *group, const struct hold_outcome *outcomes
 {
     struct slurm_keep_figures *figures = group->round->figures;
     struct keep_start starts[GROUP_JOBS];
-    size_t count = 0;
+    int64_t made[GROUP_JOBS];
+    size_t count = 0, made_count = 0;
 
     for (size_t i = 0; i < group->wanted_count; i++) {
         struct candidate *candidate = group->wanted[i];
@@ -325,15 +326,23 @@ static int note_started(struct group *group, const struct hold_outcome *outcomes
             starts[count++] = (struct keep_start){candidate->job.job_id, candidate->job.submitted,
                                                   candidate->key};
             candidate->is_held = true;
-            figures->started += outcomes[i].fate == HOLD_MADE;
+            if (outcomes[i].fate == HOLD_MADE) {
+                made[made_count++] = outcomes[i].hold.number;
+            }
         } else {
             figures->start_refused++;
             count_unheld(group, candidate);
         }
     }
-    return count == 0 ? 0
-                      : store_keep_started(group->round->store, group->round->options->cluster,
-                                           starts, count, err);
+    figures->started += made_count;
+    if (count == 0) {
+        return 0;
+    }
+    return store_keep_started(group->round->store, group->round->options->cluster, starts, count,
+                              err) != 0
+               ? -1
+               : store_keep_confirmed(group->round->store, made, made_count,
+                                      group->round->options->now, err);
 }
 
 static int take_holds(struct group *group, struct error *err)

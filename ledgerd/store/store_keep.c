@@ -178,18 +178,21 @@ void store_keep_accounts_release(struct keep_accounts *accounts)
 static const char HOLDS_SQL[] =
     "SELECT h.hold_no, h.project_id, h.parts, h.ended_parts, h.held_micro, h.made_at, "
     "h.expires_at, " HOLD_LAPSES_AT ", h.confirmed_at, coalesce(l.tasks, 0)::bigint, "
-    "coalesce(l.waiting, 0)::bigint FROM (SELECT * FROM ledger.hold WHERE source = $1 "
+    "coalesce(l.waiting, 0)::bigint, coalesce(l.named, 0)::bigint, h.user_name, h.ref_id "
+    "FROM (SELECT * FROM ledger.hold WHERE source = $1 "
     "AND source <> '' AND state = 'open' AND ref_kind = 'slurm' AND (project_id, hold_no) "
     "> "
     "($5, $6) ORDER BY project_id, hold_no LIMIT $7) h "
-    "LEFT JOIN LATERAL (SELECT sum(j.tasks) AS tasks, "
-    "sum(j.tasks) FILTER (WHERE j.state = 'pending') AS waiting FROM ("
+    "LEFT JOIN LATERAL (SELECT sum(j.tasks) AS named, "
+    "sum(j.tasks) FILTER (WHERE m.is_its) AS tasks, "
+    "sum(j.tasks) FILTER (WHERE m.is_its AND j.state = 'pending') AS waiting FROM ("
     "SELECT account, user_name, state, tasks FROM ledger.slurm_job WHERE cluster = $2 "
     "AND hold_key = h.ref_id AND hold_key <> '' UNION ALL "
     "SELECT account, user_name, state, tasks FROM ledger.slurm_job WHERE cluster = $2 "
     "AND start_key = h.ref_id AND start_key <> '' AND hold_key <> h.ref_id) j "
-    "JOIN unnest($3, $4) AS m(account, project) ON m.account = j.account "
-    "AND m.project = h.project_id WHERE j.user_name = h.user_name) l ON true "
+    "CROSS JOIN LATERAL (SELECT j.user_name = h.user_name AND EXISTS (SELECT FROM "
+    "unnest($3, $4) AS a(account, project) WHERE a.account = j.account "
+    "AND a.project = h.project_id) AS is_its) m) l ON true "
     "ORDER BY h.project_id, h.hold_no";
 
 static int holds_from_rows(const struct rows *rows, struct keep_holds *out, struct error *err)
@@ -198,7 +201,7 @@ static int holds_from_rows(const struct rows *rows, struct keep_holds *out, stru
     size_t bytes = 1;
 
     for (size_t i = 0; i < count; i++) {
-        bytes += rows_length(rows, i, 1) + 1;
+        bytes += rows_length(rows, i, 1) + rows_length(rows, i, 12) + rows_length(rows, i, 13) + 3;
     }
     out->holds = calloc(count + 1, sizeof *out->holds);
     out->texts = malloc(bytes);
@@ -218,8 +221,14 @@ static int holds_from_rows(const struct rows *rows, struct keep_holds *out, stru
                                                       .lapses_at = rows_instant(rows, i, 7),
                                                       .confirmed_at = rows_instant(rows, i, 8),
                                                       .tasks = rows_i64(rows, i, 9),
-                                                      .waiting_tasks = rows_i64(rows, i, 10)};
+                                                      .waiting_tasks = rows_i64(rows, i, 10),
+                                                      .named_tasks = rows_i64(rows, i, 11)};
+        struct keep_hold *hold = &out->holds[i];
         end = stpcpy(end, rows_text(rows, i, 1)) + 1;
+        hold->user = end;
+        end = stpcpy(end, rows_text(rows, i, 12)) + 1;
+        hold->ref = end;
+        end = stpcpy(end, rows_text(rows, i, 13)) + 1;
     }
     return 0;
 }

@@ -47,7 +47,7 @@ struct keep_question { /* which holds; borrowed */
 
 struct keep_hold { /* an open hold for a job */
     int64_t number;
-    const char *project;
+    const char *project, *user, *ref; /* of its reference the id: a key of its job */
     int64_t parts;
     int64_t ended_parts;
     struct points held;
@@ -57,6 +57,7 @@ struct keep_hold { /* an open hold for a job */
     struct instant confirmed_at; /* INSTANT_NONE: never */
     int64_t tasks;               /* live ones that it belongs to; 0: none is left */
     int64_t waiting_tasks;       /* those of them that are pending */
+    int64_t named_tasks;         /* live ones that name it, others' too */
 };
 
 struct keep_holds { /* by project and number */

@@ -186,6 +186,53 @@ class Pull(unittest.TestCase):
         self.pull(now="2027-06-10T12:00:10+09:00")  # accounting may not tell the comment: the last round knows
         self.assertEqual(lt.scalar(self.db, "SELECT state FROM ledger.hold"), "settled")
 
+    def held(self):
+        return lt.query(self.db, "SELECT state, parts, ended_parts FROM ledger.hold ORDER BY hold_no")
+
+    def hold_array(self, parts):
+        """A hold that its array, which waits, has confirmed."""
+        lt.ctl(["hold", "h1", "10", "--key", "sl_1", "--user", "alice", "--ttl", "1d", "--parts", str(parts)], db=self.db, now=NOW)
+        lt.psql(self.db, "UPDATE ledger.hold SET source = 'slurm:sdli', ref_kind = 'slurm', ref_id = 'sl_1'")
+        self.slurm.live = [live_job(1, T - HOUR, None, array_job_id=1, array_task_string=f"0-{parts - 1}",
+                                    admin_comment="ledger:hold=sl_1")]
+        self.pull()
+        self.assertEqual(self.held(), [["open", str(parts), "0"]])
+
+    def test_tasks_whose_rows_come_late_are_not_given_back(self):
+        self.hold_array(3)
+        rows = [job(n, T - HOUR, T, T + 5, JobID=f"1_{n % 3}", AdminComment="ledger:hold=sl_1") for n in (1, 2, 3)]
+        self.slurm.live = []
+        for known in range(4):  # slurmctld has forgotten them before accounting knows
+            self.slurm.jobs = rows[:known]
+            self.pull(now=f"2027-06-10T12:0{known + 1}:00+09:00")
+            self.assertEqual(self.held(), [["settled" if known == 3 else "open", "3", str(known)]])
+        self.verify()
+
+    def test_what_accounting_says_never_started_is_given_back_at_once_and_once(self):
+        self.hold_array(4)
+        self.slurm.live = []
+        self.slurm.jobs = [job(1, T - HOUR, "None", T + 5, JobID="1_[1-3%2]", State="CANCELLED by 0", AllocTRES="", NodeList="None assigned",
+                               AdminComment="ledger:hold=sl_1")]
+        for minute in (1, 2):
+            self.pull(now=f"2027-06-10T12:0{minute}:00+09:00")
+            self.assertEqual(self.held(), [["open", "4", "3"]])
+        self.slurm.jobs.append(job(2, T - HOUR, T, T + 5, JobID="1_0", AdminComment="ledger:hold=sl_1"))
+        self.pull(now="2027-06-10T12:03:00+09:00")
+        self.assertEqual(self.held(), [["settled", "4", "4"]])
+        self.verify()
+
+    def test_what_slurmctld_remembers_of_tasks_that_ran_keeps_their_parts(self):
+        self.hold_array(3)
+        shown = {"array_job_id": 1, "admin_comment": "ledger:hold=sl_1"}
+        waiting = live_job(1, T - HOUR, None, array_task_string="2", **shown)
+        self.slurm.live = [waiting, *(live_job(n, T - HOUR, T, job_state="COMPLETED", end_time=T + 5, array_task_id=n - 2, **shown)
+                                      for n in (2, 3))]
+        self.pull(now="2027-06-10T12:01:00+09:00")
+        self.assertEqual(self.held(), [["open", "3", "0"]])
+        self.slurm.live = [waiting]  # and no trace of them: they were cancelled before they were split off
+        self.pull(now="2027-06-10T12:02:00+09:00")
+        self.assertEqual(self.held(), [["open", "3", "2"]])
+
     # --- how far it is read ------------------------------------------------------------------------
 
     def windows(self):

@@ -40,6 +40,9 @@ struct fixture {
     struct hold_desk *desk;
     struct slurm_keep_figures figures; /* of the last round */
     bool ended_unread;
+    struct slurm_gone gone[8];          /* told in each round */
+    const struct slurm_gone *many_gone; /* in their place */
+    size_t gone_count;
     const char *scontrol;
 };
 
@@ -176,6 +179,20 @@ static struct slurm_job_row job_of(int64_t id, const char *state, const char *ke
                                   .start_key = ""};
 }
 
+/* The same job, ended; told from now on. */
+static void tell_gone(struct fixture *f, const struct slurm_job_row *job, bool never)
+{
+    assert_true(f->gone_count < COUNT(f->gone));
+    f->gone[f->gone_count++] = (struct slurm_gone){.job_id = job->job_id,
+                                                   .submitted = job->submitted,
+                                                   .array_job_id = job->array_job_id,
+                                                   .tasks = job->tasks,
+                                                   .never_started = never,
+                                                   .hold_key = job->hold_key,
+                                                   .user = job->user,
+                                                   .account = job->account};
+}
+
 /* What a good round does. */
 static void go_round(struct fixture *f, const struct slurm_job_row *jobs, size_t count,
                      struct instant now)
@@ -185,6 +202,9 @@ static void go_round(struct fixture *f, const struct slurm_job_row *jobs, size_t
                                                .round_began = now,
                                                .now = now,
                                                .ended_was_read = !f->ended_unread,
+                                               .gone = f->many_gone != NULL ? f->many_gone
+                                                                            : f->gone,
+                                               .gone_count = f->gone_count,
                                                .interval_us = MINUTE_US,
                                                .scontrol = f->scontrol};
     struct error err = {0};
@@ -516,11 +536,12 @@ static void a_hold_lives_as_long_as_its_job(void **state)
     }
     assert_int_equal(find(f, "k", later(300)).state, HOLD_OPEN);
     assert_int_equal(ask_book(f, "SELECT count(*) FROM ledger.hold_event"), 0);
+    tell_gone(f, &jobs[0], true);
     go_round(f, jobs, 0, later(301));
     assert_int_equal(f->figures.released, 1);
     assert_int_equal(find(f, "k", later(301)).state, HOLD_RELEASED);
     assert_int_equal(ask_book(f, "SELECT count(*) FROM ledger.hold_event WHERE kind = 'release' "
-                                 "AND result::json->>'why' = 'gone' "
+                                 "AND result::json->>'why' = 'unstarted' "
                                  "AND result::json->>'freed' = '1.000000'"),
                      1);
     struct hold_end_result again;
@@ -560,12 +581,16 @@ static void nothing_is_given_back_of_a_job_that_may_still_show_up(void **state)
     go_round(f, jobs, 0, later(1)); /* made 60 s and 59 s before */
     assert_int_equal(f->figures.released, 0);
     go_round(f, jobs, 1, later(1));
+    tell_gone(f, &jobs[0], true);
     f->ended_unread = true;
-    go_round(f, jobs, 0, later(5)); /* it may have ended: its record comes first */
+    go_round(f, jobs, 0, later(5)); /* accounting was not asked */
     assert_int_equal(f->figures.released, 0);
     f->ended_unread = false;
     go_round(f, jobs, 0, later(6));
     assert_int_equal(f->figures.released, 2);
+    assert_int_equal(ask_book(f, "SELECT count(*) FROM ledger.hold_event WHERE kind = 'release' "
+                                 "AND result::json->>'why' = 'gone'"),
+                     1); /* that of which nothing was ever heard */
 }
 
 static void a_key_counts_for_its_own_project_and_user_alone(void **state)
@@ -612,6 +637,146 @@ static void tasks_that_were_cancelled_while_they_waited_are_given_back(void **st
     assert_int_equal(held_points(f, "k", later(4)), 1);
     import(f, "2@1", "k");
     assert_int_equal(find(f, "k", later(4)).state, HOLD_SETTLED);
+}
+
+/* Neither lives nor is said to have ended without a start: records are on their way, or were lost.
+ */
+static void what_slurm_says_nothing_of_is_waited_for_until_its_deadline(void **state)
+{
+    struct fixture *f = *state;
+    struct slurm_job_row jobs[] = {job_of(1, "running", "k")};
+
+    make(f, "k", "1", later(0));
+    go_round(f, jobs, 1, later(1));
+    for (int minute = 2; minute < 60; minute++) {
+        go_round(f, jobs, 0, later(minute));
+        assert_int_equal(f->figures.released + f->figures.confirmed, 0);
+        assert_int_equal(held_points(f, "k", later(minute)), 1);
+    }
+    assert_int_equal(find(f, "k", later(60)).state, HOLD_EXPIRED);
+    import(f, "1@1812596340", "k"); /* and still it is charged, and settles */
+    assert_int_equal(find(f, "k", later(60)).state, HOLD_SETTLED);
+}
+
+/* Two tasks live, then none: slurmctld remembers some of those that ran, accounting learns of them
+ * one by one. */
+static void tasks_whose_records_come_late_are_ended_by_them(void **state)
+{
+    struct fixture *f = *state;
+    struct hold_request request = request_of("k", "4");
+    struct slurm_job_row jobs[] = {job_of(1, "running", "k"), job_of(2, "running", "k"),
+                                   job_of(3, "running", "k"), job_of(4, "running", "k")};
+    char id[24];
+
+    request.parts = 4;
+    assert_int_equal(place(f, &request, later(0)), HOLD_MADE);
+    go_round(f, jobs, 4, later(1));
+    tell_gone(f, &jobs[2], false);
+    tell_gone(f, &jobs[3], false);
+    go_round(f, jobs, 2, later(2)); /* while others live */
+    assert_int_equal(f->figures.cancelled_parts, 0);
+    go_round(f, jobs, 0, later(3));
+    for (int job = 1; job <= 4; job++) {
+        snprintf(id, sizeof id, "%d@1812596340", job);
+        import(f, id, "k");
+        go_round(f, jobs, 0, later(3 + job));
+        assert_int_equal(f->figures.cancelled_parts + f->figures.released, 0);
+        assert_int_equal(find(f, "k", later(3 + job)).ended_parts, job);
+    }
+    assert_int_equal(find(f, "k", later(8)).state, HOLD_SETTLED);
+    assert_int_equal(ask_book(f, "SELECT count(*) FROM ledger.hold_event WHERE kind <> 'record'"),
+                     0);
+}
+
+/* Eight of ten were cancelled before they were split off, in one row, which accounting tells beside
+ * slurmctld, round after round. */
+static void tasks_that_never_started_are_given_back_once(void **state)
+{
+    struct fixture *f = *state;
+    struct hold_request request = request_of("k", "10");
+    struct slurm_job_row jobs[] = {job_of(1, "pending", "k"), job_of(2, "running", "k"),
+                                   job_of(3, "running", "k")};
+
+    request.parts = 10;
+    assert_int_equal(place(f, &request, later(0)), HOLD_MADE);
+    jobs[0].tasks = 8;
+    jobs[1].array_job_id = jobs[2].array_job_id = 1;
+    go_round(f, jobs, 3, later(1));
+    assert_int_equal(f->figures.cancelled_parts, 0);
+    tell_gone(f, &jobs[0], true);
+    tell_gone(f, &jobs[1], false);
+    tell_gone(f, &jobs[0], true);
+    for (int minute = 2; minute < 5; minute++) {
+        go_round(f, jobs, 0, later(minute));
+        assert_int_equal(f->figures.cancelled_parts, minute == 2 ? 8 : 0);
+        assert_int_equal(held_points(f, "k", later(minute)), 2);
+    }
+    import(f, "2@1812596340", "k");
+    go_round(f, jobs, 0, later(5)); /* of the third nobody has said anything */
+    assert_int_equal(f->figures.cancelled_parts + f->figures.released, 0);
+    assert_int_equal(held_points(f, "k", later(5)), 1);
+    import(f, "3@1812596340", "k");
+    assert_int_equal(find(f, "k", later(5)).state, HOLD_SETTLED);
+}
+
+/* What leaves no trace is no part of what is told: both are given back. */
+static void tasks_cancelled_without_a_trace_and_then_the_rest(void **state)
+{
+    struct fixture *f = *state;
+    struct hold_request request = request_of("k", "11");
+    struct slurm_job_row jobs[] = {job_of(1, "pending", "k")};
+
+    request.parts = 11;
+    assert_int_equal(place(f, &request, later(0)), HOLD_MADE);
+    jobs[0].tasks = 11;
+    go_round(f, jobs, 1, later(1));
+    jobs[0].tasks = 2;
+    go_round(f, jobs, 1, later(2));
+    assert_int_equal(f->figures.cancelled_parts, 9);
+    tell_gone(f, &jobs[0], true);
+    go_round(f, jobs, 0, later(3));
+    assert_int_equal(find(f, "k", later(3)).state, HOLD_RELEASED);
+}
+
+/* The id stays, the time of submission changes: each row is of its own. */
+static void a_requeued_job_is_given_back_only_as_it_stands(void **state)
+{
+    struct fixture *f = *state;
+    struct slurm_job_row first = job_of(1, "running", "k"), again = first;
+
+    again.state = "pending";
+    again.submitted = later(3);
+    make(f, "k", "1", later(0));
+    go_round(f, &first, 1, later(1));
+    tell_gone(f, &first, false); /* it is being requeued */
+    go_round(f, &first, 0, later(2));
+    assert_int_equal(f->figures.released, 0);
+    f->gone_count = 0;
+    tell_gone(f, &first, true); /* whatever is said of before */
+    go_round(f, &again, 1, later(3));
+    assert_int_equal(f->figures.released + f->figures.cancelled_parts, 0);
+    f->gone_count = 0;
+    tell_gone(f, &again, true); /* cancelled before it ran a second time */
+    go_round(f, &again, 0, later(4));
+    assert_int_equal(find(f, "k", later(4)).state, HOLD_RELEASED);
+}
+
+static void what_became_anothers_is_given_back(void **state)
+{
+    struct fixture *f = *state;
+    struct slurm_job_row jobs[] = {job_of(1, "pending", "k"), job_of(2, "pending", "k2")};
+
+    book_grant(&f->book, "bio", "10", "2027-06-01", "2028-04-01");
+    make(f, "k", "7", later(0));
+    make(f, "k2", "7", later(0));
+    go_round(f, jobs, 2, later(1));
+    jobs[0].account = jobs[1].account = "bio";
+    tell_gone(f, &jobs[1], false); /* it has run there by now */
+    go_round(f, jobs, 1, later(2));
+    assert_int_equal(f->figures.released, 2);
+    assert_int_equal(ask_book(f, "SELECT count(*) FROM ledger.hold_event WHERE kind = 'release' "
+                                 "AND result::json->>'why' = 'moved'"),
+                     2);
 }
 
 struct keeping { /* a round's last step, in a thread of its own */
@@ -708,21 +873,36 @@ static void many_holds_are_kept_in_groups(void **state)
     struct fixture *f = *state;
     enum { JOBS = 600 };
     struct slurm_job_row *jobs = calloc(JOBS, sizeof *jobs);
+    struct slurm_gone *gone = calloc(JOBS, sizeof *gone);
     char(*keys)[16] = calloc(JOBS, sizeof *keys);
 
     for (int i = 0; i < JOBS; i++) {
         snprintf(keys[i], sizeof keys[i], "k%d", i);
         jobs[i] = job_of(i + 1, i % 2 ? "pending" : "running", keys[i]);
         make(f, keys[i], "0.1", later(0));
+        gone[i] = (struct slurm_gone){.job_id = JOBS - i,
+                                      .submitted = later(0),
+                                      .tasks = 1,
+                                      .never_started = true,
+                                      .hold_key = keys[JOBS - i - 1],
+                                      .user = "u1",
+                                      .account = "ml"};
     }
     go_round(f, jobs, JOBS, later(2));
     assert_int_equal(f->figures.confirmed, JOBS);
     go_round(f, jobs, JOBS / 2, later(4));
     assert_int_equal(f->figures.confirmed, 0);
+    assert_int_equal(f->figures.released, 0);
+    f->many_gone = gone;
+    f->gone_count = JOBS / 2;
+    go_round(f, jobs, JOBS / 2, later(5));
+    f->many_gone = NULL;
+    f->gone_count = 0;
     assert_int_equal(f->figures.released, JOBS / 2);
     assert_int_equal(ask_book(f, "SELECT count(*) FROM ledger.hold WHERE state = 'open'"),
                      JOBS / 2);
     free(keys);
+    free(gone);
     free(jobs);
 }
 
@@ -759,9 +939,16 @@ static void a_job_that_is_to_be_held_at_its_start_is_held_then(void **state)
     go_round(f, jobs, 2, later(3));
     assert_int_equal(f->figures.started, 0);
     assert_int_equal(f->figures.unheld_jobs, 0);
-    go_round(f, jobs, 1, later(4));
-    assert_int_equal(find(f, "c/2@1812596340", later(4)).state, HOLD_RELEASED);
-    assert_int_equal(find(f, "k", later(4)).state, HOLD_OPEN);
+    tell_gone(f, &jobs[0], false);
+    tell_gone(f, &jobs[1], false);
+    go_round(f, jobs, 0, later(4));
+    assert_int_equal(f->figures.released, 0);
+    import(f, "1@1812596340", "c/1@1812596340");
+    import(f, "2@1812596340", "c/2@1812596340");
+    go_round(f, jobs, 0, later(5));
+    assert_int_equal(find(f, "c/1@1812596340", later(5)).state, HOLD_SETTLED);
+    assert_int_equal(find(f, "c/2@1812596340", later(5)).state, HOLD_SETTLED);
+    assert_int_equal(find(f, "k", later(5)).state, HOLD_RELEASED); /* the record was another's */
 }
 
 static void by_policy_nothing_is_held(void **state)
@@ -803,6 +990,27 @@ static void tasks_split_off_belong_to_the_hold_of_their_array(void **state)
     assert_int_equal(held_points(f, "c/1_*@1812596340", later(2)), 3);
     go_round(f, &jobs[1], 1, later(3)); /* the rest was cancelled */
     assert_int_equal(held_points(f, "c/1_*@1812596340", later(3)), 1);
+    jobs[1].hold_key = "";
+    tell_gone(f, &jobs[1], true); /* a task is told by its own number, its array by its */
+    go_round(f, jobs, 0, later(4));
+    assert_int_equal(f->figures.released, 1); /* it was not given back as that before */
+    assert_int_equal(find(f, "c/1_*@1812596340", later(4)).state, HOLD_RELEASED);
+}
+
+/* Else it would be given back after a minute in which its record is not yet there. */
+static void a_hold_taken_at_a_start_has_been_confirmed(void **state)
+{
+    struct fixture *f = *state;
+    struct slurm_job_row jobs[] = {job_of(1, "running", "")};
+
+    go_round(f, jobs, 1, later(1));
+    assert_int_equal(f->figures.started, 1);
+    go_round(f, jobs, 0, later(5));
+    assert_int_equal(f->figures.released, 0);
+    assert_int_equal(held_points(f, "c/1@1812596340", later(5)), 1);
+    tell_gone(f, &jobs[0], true); /* found by its number, there is no comment */
+    go_round(f, jobs, 0, later(6));
+    assert_int_equal(find(f, "c/1@1812596340", later(6)).state, HOLD_RELEASED);
 }
 
 static void a_job_that_cannot_be_held_is_counted_and_asked_for_again(void **state)
@@ -1190,10 +1398,20 @@ static void rounds_holds_and_records_at_once_leave_a_sound_book(void **state)
     struct racer racers[RACERS];
     pthread_t threads[RACERS];
     struct slurm_job_row jobs[JOBS];
+    struct slurm_gone gone[JOBS];
     char keys[JOBS][16];
+    size_t given_back = 0, swept;
+    struct error err = {0};
 
     for (int i = 0; i < JOBS; i++) {
         snprintf(keys[i], sizeof keys[i], "r%d_%d", i % RACERS, i / RACERS);
+        gone[i] = (struct slurm_gone){.job_id = JOBS + i,
+                                      .submitted = later(0),
+                                      .tasks = 3,
+                                      .never_started = true,
+                                      .hold_key = keys[i],
+                                      .user = "u1",
+                                      .account = "ml"};
         jobs[i] = job_of(i + 1, i % 2 ? "running" : "pending", keys[i]);
         jobs[i].tasks = 1 + i % 3;
     }
@@ -1201,8 +1419,13 @@ static void rounds_holds_and_records_at_once_leave_a_sound_book(void **state)
         racers[i] = (struct racer){.f = f, .number = i};
         pthread_create(&threads[i], NULL, run_racer, &racers[i]);
     }
+    f->many_gone = gone;
+    f->gone_count = JOBS;
     for (int round = 0; round < RACE_ROUNDS; round++) {
         go_round(f, &jobs[round % (JOBS / 2)], JOBS / 2, later(2 + 35 * round));
+        given_back += f->figures.released + f->figures.cancelled_parts;
+        /* what has lapsed is others' already */
+        assert_int_equal(hold_sweep(f->book.store, later(2 + 35 * round), 1000, &swept, &err), 0);
         assert_true(ask_book(f, "SELECT posted_micro - held_micro FROM ledger.project_position "
                                 "WHERE project_id = 'ml'") >= -5 * POINTS_MICRO); /* of charges */
     }
@@ -1210,6 +1433,7 @@ static void rounds_holds_and_records_at_once_leave_a_sound_book(void **state)
         pthread_join(threads[i], NULL);
         assert_string_equal(racers[i].failed, "");
     }
+    assert_true(given_back > RACERS);
 }
 
 /* Everything was off for days: what comes up first sweeps, and takes nothing that Slurm still runs.
@@ -1249,6 +1473,12 @@ int main(void)
         TEST(nothing_is_given_back_of_a_job_that_may_still_show_up),
         TEST(a_key_counts_for_its_own_project_and_user_alone),
         TEST(tasks_that_were_cancelled_while_they_waited_are_given_back),
+        TEST(what_slurm_says_nothing_of_is_waited_for_until_its_deadline),
+        TEST(tasks_whose_records_come_late_are_ended_by_them),
+        TEST(tasks_that_never_started_are_given_back_once),
+        TEST(tasks_cancelled_without_a_trace_and_then_the_rest),
+        TEST(a_requeued_job_is_given_back_only_as_it_stands),
+        TEST(what_became_anothers_is_given_back),
         TEST(what_changed_while_a_lock_was_waited_for_is_judged_again),
         TEST(what_running_work_covers_is_not_held_twice),
         TEST(many_holds_are_kept_in_groups),
@@ -1256,6 +1486,7 @@ int main(void)
         TEST(by_policy_nothing_is_held),
         TEST(a_job_that_came_while_ledgerd_was_away_is_held_when_it_is_seen),
         TEST(tasks_split_off_belong_to_the_hold_of_their_array),
+        TEST(a_hold_taken_at_a_start_has_been_confirmed),
         TEST(a_job_that_cannot_be_held_is_counted_and_asked_for_again),
         TEST(a_job_that_runs_already_is_held_if_the_rest_of_it_fits),
         TEST(a_downgraded_job_runs_without_points),

@@ -283,6 +283,47 @@ static void what_a_row_says_of_its_time_is_taken_as_it_is(void **state)
     run_rows(IMPORT_SACCT, cases, sizeof cases / sizeof *cases, false);
 }
 
+static void note_unstarted(void *context, const struct import_unstarted *job)
+{
+    strbuf_printf(context, "%lld@%lld x%d %s %s/%s\n", (long long)job->job_id,
+                  (long long)(job->submitted.us / INSTANT_SECOND_US), job->tasks, job->hold,
+                  job->account, job->user);
+}
+
+/* Slurm tells a start of some that never had one: that of their end. */
+static void jobs_that_never_started_are_told_with_the_tasks_they_stand_for(void **state)
+{
+    static const char text[] =
+        "JobID|JobIDRaw|User|Account|State|Submit|Start|End|ElapsedRaw|AllocTRES|NodeList|"
+        "AdminComment\n"
+        "7|7|u|a|CANCELLED by 5|1000|None|1100|0||None assigned|ledger:hold=k1\n"
+        "8_[2-6%2]|8|u|a|CANCELLED by 5|1000|1100|1100|0||None assigned|ledger:hold=k2\n"
+        "9|9|u|a|CANCELLED by 5|1000|1100|1100|0|cpu=1|n1|ledger:hold=k3\n"
+        "10_[0-9]|10|u|a|PENDING|1000|None|Unknown|0||None assigned|ledger:hold=k4\n"
+        "11_[1-3,...]|11|u|a|CANCELLED|1000|None|1100|0||None assigned|ledger:hold=k5\n"
+        "8_1|12|u|a|FAILED|1000|None|1100|0||None assigned|\n";
+    struct import_options options = import_plain_options(IMPORT_SACCT);
+    struct strbuf told = STRBUF_INIT;
+    struct error err = {0};
+    struct import_item item;
+    int records = 0;
+
+    (void)state;
+    options.unstarted = note_unstarted;
+    options.context = &told;
+    struct input *input = input_from_memory(text, strlen(text));
+    struct importer *importer = importer_open(input, &options, &err);
+    assert_non_null(importer);
+    while (importer_next(importer, &item, &err) > 0) {
+        records += item.kind == IMPORT_RECORD;
+    }
+    assert_string_equal(told.data, "7@1000 x1 k1 a/u\n8@1000 x5 k2 a/u\n12@1000 x1  a/u\n");
+    assert_int_equal(records, 1);
+    importer_close(importer);
+    input_close(input);
+    strbuf_release(&told);
+}
+
 #define COMMENTED "JobIDRaw|State|Submit|Start|End|AdminComment\n"
 #define NINE "9|COMPLETED|1000|1100|1200|"
 
@@ -449,6 +490,7 @@ int main(void)
         cmocka_unit_test(rows_with_newlines_in_names_are_joined_but_never_with_a_row),
         cmocka_unit_test(columns_that_are_missing_are_made_up_for_by_others_or_not_at_all),
         cmocka_unit_test(what_a_row_says_of_its_time_is_taken_as_it_is),
+        cmocka_unit_test(jobs_that_never_started_are_told_with_the_tasks_they_stand_for),
         cmocka_unit_test(the_hold_is_found_among_other_comments),
         cmocka_unit_test(naive_times_are_of_the_zone_on_both_sides_of_its_changes),
         cmocka_unit_test(json_fields_are_read_in_every_shape),

@@ -215,6 +215,43 @@ static void what_cannot_be_read_names_job_and_field(void **state)
     }
 }
 
+/* Of a job that has ended it is told whether it was ever given anything, whatever its times say. */
+static void a_job_that_has_ended_says_whether_it_ran(void **state)
+{
+    static const struct {
+        const char *members;
+        bool never_started;
+        int tasks;
+    } cases[] = {
+        {"\"end_time\":1795377070", false, 1},
+        {"\"tres_alloc_str\":\"\",\"start_time\":0,\"end_time\":1795377070", true, 1},
+        {"\"tres_alloc_str\":\"\",\"end_time\":1795377064", true, 1}, /* the time of its end */
+        {"\"tres_alloc_str\":\"\",\"end_time\":1795377065", false, 1},
+        {"\"tres_alloc_str\":\"\",\"start_time\":0,\"nodes\":\"gn1\"", false, 1},
+        {"\"start_time\":0,\"end_time\":1795377070", false, 1},
+        {"\"tres_alloc_str\":\"\",\"start_time\":0,\"array_job_id\":7,"
+         "\"array_task_string\":\"2-6%2\"",
+         true, 5},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char members[512];
+
+        snprintf(members, sizeof members,
+                 "\"job_state\":\"CANCELLED\",\"admin_comment\":\"ledger:hold=k\",%s",
+                 cases[i].members);
+        struct slurm_live_job job = job_of(members);
+        assert_int_equal(job.state, LIVE_GONE);
+        assert_int_equal(job.submitted.us, 1795377000 * INSTANT_SECOND_US);
+        assert_text(job.hold_key, "k");
+        if (job.never_started != cases[i].never_started || job.tasks != cases[i].tasks) {
+            fail_msg("%s", cases[i].members);
+        }
+    }
+    assert_false(instant_is_set(job_of("\"cluster\":\"other\"").submitted));
+}
+
 static void tasks_of_an_array_are_counted(void **state)
 {
     static const struct {
@@ -262,6 +299,7 @@ int main(void)
         cmocka_unit_test(another_clusters_job_is_not_ours),
         cmocka_unit_test(the_key_is_found_among_other_words),
         cmocka_unit_test(what_cannot_be_read_names_job_and_field),
+        cmocka_unit_test(a_job_that_has_ended_says_whether_it_ran),
         cmocka_unit_test(tasks_of_an_array_are_counted),
     };
 
