@@ -10,6 +10,7 @@
 #include "ledgerd/base/clock.h"
 #include "ledgerd/base/log.h"
 #include "ledgerd/flow/engine_position.h"
+#include "ledgerd/flow/hold_desk.h"
 #include "ledgerd/store/store.h"
 #include "ledgerd/store/store_position.h"
 
@@ -44,7 +45,7 @@ struct hold_group {
     struct hold_ticket *last;
     struct hold_ticket *under_way[KEY_BUCKETS]; /* tickets with a key, queued or being decided */
 
-    _Atomic uint64_t groups, decided, failures, made, repeated, differed;
+    _Atomic uint64_t groups, decided, failures, alone, missed, made, repeated, differed;
     _Atomic uint64_t refused[HOLD_GROUP_REASONS];
 };
 
@@ -292,6 +293,8 @@ static int place(struct hold_group *group, size_t first, size_t count, struct er
     } else if (have_store(group, err) == 0) {
         result = hold_place(group->store, group->desk, &knowledge, group->requests + first, count,
                             now, group->outcomes + first, err);
+        atomic_store(&group->alone, group->desk->alone_made);
+        atomic_store(&group->missed, group->desk->alone_missed);
     }
     free(shares);
     engine_catalog_return(borrowed);
@@ -464,6 +467,8 @@ void hold_group_read_figures(const struct hold_group *group, struct hold_group_f
         .groups = atomic_load(&group->groups),
         .requests = atomic_load(&group->decided),
         .failures = atomic_load(&group->failures),
+        .alone = atomic_load(&group->alone),
+        .missed = atomic_load(&group->missed),
         .made = atomic_load(&group->made),
         .repeated = atomic_load(&group->repeated),
         .differed = atomic_load(&group->differed),
