@@ -94,6 +94,7 @@ static void forget_key(struct hold_group *group, struct hold_ticket *ticket)
 enum hold_submitted hold_group_submit(struct hold_group *group, struct hold_ticket *ticket)
 {
     bool has_key = ticket->request.key[0] != '\0';
+    bool is_first = false;
     enum hold_submitted result = HOLD_TAKEN;
 
     ticket->err = (struct error){0};
@@ -109,9 +110,9 @@ enum hold_submitted hold_group_submit(struct hold_group *group, struct hold_tick
         if (has_key) {
             note_key(group, ticket);
         }
-        if (group->last == NULL) {
+        is_first = group->last == NULL;
+        if (is_first) {
             group->first = ticket;
-            pthread_cond_signal(&group->condition);
         } else {
             group->last->next = ticket;
         }
@@ -119,6 +120,9 @@ enum hold_submitted hold_group_submit(struct hold_group *group, struct hold_tick
         group->queued++;
     }
     pthread_mutex_unlock(&group->mutex);
+    if (is_first) {
+        pthread_cond_signal(&group->condition); /* who wakes finds the mutex free */
+    }
     return result;
 }
 
