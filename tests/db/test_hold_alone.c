@@ -1,6 +1,8 @@
 /* A hold that comes alone: one statement makes it only where a transaction would have, and just the
  * same. */
 #include <inttypes.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +17,7 @@
 #include "ledgerd/flow/limit.h"
 #include "ledgerd/flow/project.h"
 #include "ledgerd/flow/share_totals.h"
+#include "ledgerd/store/store_hold_end.h"
 #include "ledgerd/store/store_position.h"
 #include "tests/lib/book.h"
 #include "tests/lib/testdb.h"
@@ -376,6 +379,66 @@ static void a_server_that_went_away_in_between_costs_no_hold(void **state)
     assert_int_equal(testdb_int(side->book.conninfo, "SELECT count(*) FROM ledger.hold"), 3);
 }
 
+/* A hold whose statement waits for the position's lock, until its connection is cut. */
+struct cut {
+    pthread_t thread;
+    struct side *side;
+    struct hold_request request;
+    int result;
+    struct error err;
+};
+
+static void *run_cut(void *argument)
+{
+    struct cut *cut = argument;
+    struct hold_outcome outcome;
+
+    cut->result = hold_place(cut->side->book.store, cut->side->desk, &cut->side->knowledge,
+                             &cut->request, 1, book_time(NOW), &outcome, &cut->err);
+    hold_outcome_release(&outcome);
+    return NULL;
+}
+
+static int cut_while_locked(struct store *store, void *context, struct error *err)
+{
+    static const char waiting[] = "SELECT count(*) FROM pg_stat_activity "
+                                  "WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    static const char *const projects[] = {"hp1"};
+    struct cut *cut = context;
+
+    if (store_lock_positions(store, NULL, 0, projects, 1, err) != 0) {
+        return -1;
+    }
+    assert_int_equal(pthread_create(&cut->thread, NULL, run_cut, cut), 0);
+    while (testdb_int(cut->side->book.conninfo, waiting) == 0) {
+        sched_yield();
+    }
+    testdb_exec(cut->side->book.conninfo,
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND wait_event_type = 'Lock'");
+    return 0;
+}
+
+static void a_connection_lost_in_the_statement_leaves_a_doubt_that_the_key_settles(void **state)
+{
+    struct side *side = *state;
+    struct cut cut = {.side = side, .request = ask("k2", "hp1", "1")};
+    struct error err = {0};
+    struct store *store = store_open_like(side->book.store, &err);
+
+    assert_non_null(store);
+    place_one(side, NOW, ask("k1", "hp1", "1"), "made");
+    assert_int_equal(store_transact(store, STORE_UNLOCKED, cut_while_locked, &cut, &err), 0);
+    pthread_join(cut.thread, NULL);
+    assert_int_equal(cut.result, -1);
+    assert_int_equal(cut.err.code, ERROR_UNAVAILABLE);
+    assert_non_null(strstr(cut.err.text, "it is not known whether"));
+    place_one(side, NOW, cut.request, "made");
+    place_one(side, NOW, cut.request, "same");
+    assert_int_equal(testdb_int(side->book.conninfo, "SELECT count(*) FROM ledger.hold"), 2);
+    store_close(store);
+}
+
 /* --- the same as in a transaction ------------------------------------------------------------- */
 
 enum { ROUNDS = 1000, KEYS = 300 };
@@ -497,6 +560,7 @@ int main(void)
         CASE(a_hold_past_its_deadline_is_not_counted),
         CASE(what_a_share_holds_is_judged_by_the_knowledge_given),
         CASE(a_server_that_went_away_in_between_costs_no_hold),
+        CASE(a_connection_lost_in_the_statement_leaves_a_doubt_that_the_key_settles),
         CASE(a_session_gives_the_same_book_and_answers_as_without_memory),
     };
 
