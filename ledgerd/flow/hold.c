@@ -76,7 +76,7 @@ static struct place *find_place(struct placing *placing, const char *name)
     return bsearch(&wanted, placing->places, placing->place_count, sizeof wanted, compare_places);
 }
 
-static int add_places(struct placing *placing, struct error *err)
+int placing_add_places(struct placing *placing, struct error *err)
 {
     size_t kept = 0;
 
@@ -105,19 +105,22 @@ static int add_places(struct placing *placing, struct error *err)
     return 0;
 }
 
-/* The newest catalog at hand, to know what to lock; whether it is new enough is seen after that. */
-static int choose_catalog(struct placing *placing, struct store *store, struct error *err)
+const struct catalog *placing_newest_catalog(const struct placing *placing)
 {
     const struct catalog *given = placing->knowledge.catalog;
     const struct catalog *own = placing->desk->catalog;
 
-    if (given == NULL && own == NULL) {
+    return own == NULL || (given != NULL && given->version >= own->version) ? given : own;
+}
+
+/* A catalog to know what to lock by; whether it is new enough is seen after that. */
+static int choose_catalog(struct placing *placing, struct store *store, struct error *err)
+{
+    placing->catalog = placing_newest_catalog(placing);
+    if (placing->catalog == NULL) {
         placing->catalog = desk_catalog(placing->desk, store, NULL, -1, err);
-        return placing->catalog != NULL ? 0 : -1;
     }
-    placing->catalog = own == NULL || (given != NULL && given->version >= own->version) ? given
-                                                                                        : own;
-    return 0;
+    return placing->catalog != NULL ? 0 : -1;
 }
 
 static size_t gather_keys(const struct placing *placing, unsigned char (*keys)[STORE_HASH_BYTES])
@@ -145,7 +148,7 @@ static int open_places(struct placing *placing, struct store *store, struct erro
         return -1;
     }
     placing_complete(placing);
-    if (add_places(placing, err) != 0) {
+    if (placing_add_places(placing, err) != 0) {
         return -1;
     }
     for (size_t i = 0; i < placing->place_count; i++) {
@@ -209,9 +212,9 @@ static int match_known(struct placing *placing, struct error *err)
 
 static bool has_draws(const struct placing *placing, const struct place *place)
 {
-    const struct desk_draws *draws = desk_draws_of(placing->desk, place->name);
+    const struct desk_project *kept = desk_project_of(placing->desk, place->name);
 
-    return draws != NULL && draws->version == place->position.version;
+    return kept != NULL && kept->version == place->position.version;
 }
 
 static int keep_draws(struct placing *placing, const char *const *undrawn, size_t count,
@@ -238,10 +241,10 @@ static void take_draws(struct placing *placing)
 {
     for (size_t i = 0; i < placing->place_count; i++) {
         struct place *place = &placing->places[i];
-        const struct desk_draws *draws = desk_draws_of(placing->desk, place->name);
+        const struct desk_project *kept = desk_project_of(placing->desk, place->name);
 
-        place->draw_count = draws->count;
-        place->draws = draws->draws;
+        place->draw_count = kept->count;
+        place->draws = kept->draws;
     }
     for (size_t i = 0; i < placing->look.lapsed.count; i++) {
         struct place *place = find_place(placing, placing->look.lapsed.rows[i].project);
@@ -324,7 +327,7 @@ static int read_limits(struct placing *placing, struct store *store, struct erro
     return 0;
 }
 
-static int take_shares(struct placing *placing, struct store *store, struct error *err)
+int placing_take_shares(struct placing *placing, struct store *store, struct error *err)
 {
     const struct hold_knowledge *known = &placing->knowledge;
 
@@ -429,7 +432,8 @@ static int place_group(struct store *store, void *context, struct error *err)
     placing->desk->transaction = 0;
     return open_places(placing, store, err) != 0 || match_known(placing, err) != 0 ||
                    find_draws(placing, store, err) != 0 || take_catalog(placing, store, err) != 0 ||
-                   read_limits(placing, store, err) != 0 || take_shares(placing, store, err) != 0 ||
+                   read_limits(placing, store, err) != 0 ||
+                   placing_take_shares(placing, store, err) != 0 ||
                    placing_read_waiting(placing, store, err) != 0 ||
                    decide_all(placing, store, err) != 0
                ? -1
@@ -457,6 +461,17 @@ static int placing_begin(struct placing *placing, struct store *store,
     return 0;
 }
 
+/* What has been committed is what the next request may find. */
+static void remember_places(struct placing *placing)
+{
+    for (size_t i = 0; i < placing->place_count; i++) {
+        const struct place *place = &placing->places[i];
+
+        desk_keep_position(placing->desk, place->name, &place->position, place->grown,
+                           points_is_zero(place->lapsed));
+    }
+}
+
 static int place_until_done(struct placing *placing, struct store *store, struct error *err)
 {
     int result = -1;
@@ -467,7 +482,20 @@ static int place_until_done(struct placing *placing, struct store *store, struct
             break;
         }
     }
+    if (result == 0) {
+        remember_places(placing);
+    }
     return result;
+}
+
+static int place_all(struct placing *placing, struct store *store, struct error *err)
+{
+    bool is_done = false;
+
+    if (placing_try_alone(placing, store, &is_done, err) != 0) {
+        return -1;
+    }
+    return is_done ? 0 : place_until_done(placing, store, err);
 }
 
 int hold_place(struct store *store, struct hold_desk *desk, const struct hold_knowledge *knowledge,
@@ -491,7 +519,7 @@ int hold_place(struct store *store, struct hold_desk *desk, const struct hold_kn
     }
     result = placing_begin(placing, store, requests, count, outcomes, err);
     if (result == 0) {
-        result = place_until_done(placing, store, err);
+        result = place_all(placing, store, err);
     }
     placing_clear(placing);
     for (size_t i = 0; result != 0 && i < placing->count; i++) {

@@ -6,9 +6,9 @@
 #include <string.h>
 
 enum {
-    DRAWS_CAPACITY_FIRST = 256,
-    DRAWS_COUNT_MAX = 64 * 1024, /* projects; beyond them all are forgotten */
-    CATALOG_ATTEMPTS_MAX = 5,    /* at reading it while nobody changes it */
+    PROJECT_CAPACITY_FIRST = 256,
+    PROJECT_COUNT_MAX = 64 * 1024, /* beyond them all are forgotten */
+    CATALOG_ATTEMPTS_MAX = 5,      /* at reading it while nobody changes it */
 };
 
 struct hold_desk *hold_desk_create(const struct conf *conf, struct error *err)
@@ -28,22 +28,22 @@ struct hold_desk *hold_desk_create(const struct conf *conf, struct error *err)
     return desk;
 }
 
-static void forget_draws(struct hold_desk *desk)
+static void forget_projects(struct hold_desk *desk)
 {
-    for (size_t i = 0; i < desk->draws_capacity; i++) {
-        free(desk->draws[i].project);
-        free(desk->draws[i].draws);
+    for (size_t i = 0; i < desk->project_capacity; i++) {
+        free(desk->projects[i].name);
+        free(desk->projects[i].draws);
     }
-    free(desk->draws);
-    desk->draws = NULL;
-    desk->draws_capacity = 0;
-    desk->draws_count = 0;
+    free(desk->projects);
+    desk->projects = NULL;
+    desk->project_capacity = 0;
+    desk->project_count = 0;
 }
 
 void hold_desk_destroy(struct hold_desk *desk)
 {
     if (desk != NULL) {
-        forget_draws(desk);
+        forget_projects(desk);
         catalog_destroy(desk->catalog);
         ingest_hasher_destroy(desk->hasher);
         free(desk);
@@ -72,7 +72,7 @@ int desk_take_numbers(struct hold_desk *desk, struct store *store, size_t count,
     return 0;
 }
 
-/* --- draws ------------------------------------------------------------------------------------ */
+/* --- projects --------------------------------------------------------------------------------- */
 
 static size_t hash_project(const char *project)
 {
@@ -85,51 +85,52 @@ static size_t hash_project(const char *project)
 }
 
 /* Where the project is, or where it would go. */
-static struct desk_draws *find_place(struct desk_draws *draws, size_t capacity, const char *project)
+static struct desk_project *find_place(struct desk_project *projects, size_t capacity,
+                                       const char *name)
 {
-    size_t i = hash_project(project) & (capacity - 1);
+    size_t i = hash_project(name) & (capacity - 1);
 
-    while (draws[i].project != NULL && strcmp(draws[i].project, project) != 0) {
+    while (projects[i].name != NULL && strcmp(projects[i].name, name) != 0) {
         i = (i + 1) & (capacity - 1);
     }
-    return &draws[i];
+    return &projects[i];
 }
 
-const struct desk_draws *desk_draws_of(const struct hold_desk *desk, const char *project)
+struct desk_project *desk_project_of(const struct hold_desk *desk, const char *project)
 {
-    const struct desk_draws *place;
+    struct desk_project *place;
 
-    if (desk->draws_capacity == 0) {
+    if (desk->project_capacity == 0) {
         return NULL;
     }
-    place = find_place(desk->draws, desk->draws_capacity, project);
-    return place->project != NULL ? place : NULL;
+    place = find_place(desk->projects, desk->project_capacity, project);
+    return place->name != NULL ? place : NULL;
 }
 
 static int make_room(struct hold_desk *desk)
 {
     size_t capacity;
-    struct desk_draws *draws;
+    struct desk_project *projects;
 
-    if (desk->draws_count >= DRAWS_COUNT_MAX) {
-        forget_draws(desk);
+    if (desk->project_count >= PROJECT_COUNT_MAX) {
+        forget_projects(desk);
     }
-    if (desk->draws_count * 2 < desk->draws_capacity) {
+    if (desk->project_count * 2 < desk->project_capacity) {
         return 0;
     }
-    capacity = desk->draws_capacity > 0 ? desk->draws_capacity * 2 : DRAWS_CAPACITY_FIRST;
-    draws = calloc(capacity, sizeof *draws);
-    if (draws == NULL) {
+    capacity = desk->project_capacity > 0 ? desk->project_capacity * 2 : PROJECT_CAPACITY_FIRST;
+    projects = calloc(capacity, sizeof *projects);
+    if (projects == NULL) {
         return -1;
     }
-    for (size_t i = 0; i < desk->draws_capacity; i++) {
-        if (desk->draws[i].project != NULL) {
-            *find_place(draws, capacity, desk->draws[i].project) = desk->draws[i];
+    for (size_t i = 0; i < desk->project_capacity; i++) {
+        if (desk->projects[i].name != NULL) {
+            *find_place(projects, capacity, desk->projects[i].name) = desk->projects[i];
         }
     }
-    free(desk->draws);
-    desk->draws = draws;
-    desk->draws_capacity = capacity;
+    free(desk->projects);
+    desk->projects = projects;
+    desk->project_capacity = capacity;
     return 0;
 }
 
@@ -137,7 +138,7 @@ int desk_keep_draws(struct hold_desk *desk, const char *project, int64_t version
                     const struct look_row *rows, size_t count, struct error *err)
 {
     struct balance_draw *draws = calloc(count + 1, sizeof *draws);
-    struct desk_draws *place;
+    struct desk_project *place;
 
     if (draws == NULL || make_room(desk) != 0) {
         free(draws);
@@ -146,20 +147,33 @@ int desk_keep_draws(struct hold_desk *desk, const char *project, int64_t version
     for (size_t i = 0; i < count; i++) {
         draws[i] = (struct balance_draw){.since = rows[i].since, .points = rows[i].points};
     }
-    place = find_place(desk->draws, desk->draws_capacity, project);
-    if (place->project == NULL) {
-        place->project = strdup(project);
-        if (place->project == NULL) {
+    place = find_place(desk->projects, desk->project_capacity, project);
+    if (place->name == NULL) {
+        place->name = strdup(project);
+        if (place->name == NULL) {
             free(draws);
             return error_set(err, ERROR_INTERNAL, "out of memory");
         }
-        desk->draws_count++;
+        desk->project_count++;
     }
     free(place->draws);
     place->version = version;
     place->count = count;
     place->draws = draws;
     return 0;
+}
+
+void desk_keep_position(struct hold_desk *desk, const char *project,
+                        const struct locked_position *found, struct points grown, bool is_plain)
+{
+    struct desk_project *place = desk_project_of(desk, project);
+    const struct locked_position *kept = &place->position;
+    bool is_as_kept = !kept->is_known || (kept->version == found->version &&
+                                          points_compare(kept->held, found->held) == 0);
+
+    place->is_steady = is_plain && is_as_kept;
+    place->position = *found;
+    place->position.held.micro += grown.micro; /* no more than was available: it fits */
 }
 
 /* --- catalog ---------------------------------------------------------------------------------- */

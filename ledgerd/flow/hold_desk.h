@@ -1,11 +1,13 @@
 /* hold_desk - what a process that makes holds keeps from group to group. Internal to hold.
  *
  * A project's draws are kept by its position's version: as long as the version that was locked is
- * the version that was kept, they need not be read again.
+ * the version that was kept, they need not be read again. Its position is kept as this process left
+ * it, for a guess at how it still stands (hold_alone.c).
  */
 #ifndef LEDGERD_FLOW_HOLD_DESK_H
 #define LEDGERD_FLOW_HOLD_DESK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,11 +20,13 @@
 #include "ledgerd/store/store.h"
 #include "ledgerd/store/store_hold_place.h"
 
-struct desk_draws { /* of a project */
-    char *project;
-    int64_t version;
+struct desk_project {
+    char *name;
+    int64_t version; /* of the draws */
     size_t count;
-    struct balance_draw *draws; /* ascending by since */
+    struct balance_draw *draws;      /* ascending by since */
+    struct locked_position position; /* as it was left last; not known before that */
+    bool is_steady; /* then it had been as the desk remembered it, or was not remembered */
 };
 
 struct hold_desk {
@@ -30,11 +34,13 @@ struct hold_desk {
     struct ingest_hasher *hasher;
     struct catalog *catalog; /* its own, when the one that was given was old; or NULL */
     int64_t transaction;
-    int64_t next_number; /* up to, not including, end_number */
+    uint64_t alone_made;   /* holds made in one statement */
+    uint64_t alone_missed; /* those of which what is remembered no longer stood */
+    int64_t next_number;   /* up to, not including, end_number */
     int64_t end_number;
-    size_t draws_count;
-    size_t draws_capacity;    /* a power of two, or 0 */
-    struct desk_draws *draws; /* hash table by project; free where project is NULL */
+    size_t project_count;
+    size_t project_capacity;       /* a power of two, or 0 */
+    struct desk_project *projects; /* hash table by name; free where that is NULL */
 };
 
 /* Have `count` numbers at hand: *first and those after it, given out once whatever becomes of
@@ -42,13 +48,18 @@ struct hold_desk {
 int desk_take_numbers(struct hold_desk *desk, struct store *store, size_t count, int64_t *first,
                       struct error *err);
 
-/* The draws kept for the project, of whatever version; NULL if there are none. Valid until
+/* What is kept of the project, its draws of whatever version; NULL if nothing is. Valid until
  * desk_keep_draws. */
-const struct desk_draws *desk_draws_of(const struct hold_desk *desk, const char *project);
+struct desk_project *desk_project_of(const struct hold_desk *desk, const char *project);
 
 /* Keep a project's draws in the place of those kept until now. */
 int desk_keep_draws(struct hold_desk *desk, const char *project, int64_t version,
                     const struct look_row *rows, size_t count, struct error *err);
+
+/* Keep the position as a committed transaction found it and moved it by `grown`; `is_plain`: every
+ * hold of it counted. The project's draws are kept already. */
+void desk_keep_position(struct hold_desk *desk, const char *project,
+                        const struct locked_position *found, struct points grown, bool is_plain);
 
 /* The catalog of that version: the given one (may be NULL), the desk's own, or one read now, which
  * may be newer. NULL on error. */

@@ -10,6 +10,7 @@
 #include "ledgerd/base/clock.h"
 #include "ledgerd/base/log.h"
 #include "ledgerd/flow/engine_position.h"
+#include "ledgerd/flow/hold_desk.h"
 #include "ledgerd/store/store.h"
 #include "ledgerd/store/store_position.h"
 
@@ -44,7 +45,7 @@ struct hold_group {
     struct hold_ticket *last;
     struct hold_ticket *under_way[KEY_BUCKETS]; /* tickets with a key, queued or being decided */
 
-    _Atomic uint64_t groups, decided, failures, made, repeated, differed;
+    _Atomic uint64_t groups, decided, failures, alone, missed, made, repeated, differed;
     _Atomic uint64_t refused[HOLD_GROUP_REASONS];
 };
 
@@ -93,6 +94,7 @@ static void forget_key(struct hold_group *group, struct hold_ticket *ticket)
 enum hold_submitted hold_group_submit(struct hold_group *group, struct hold_ticket *ticket)
 {
     bool has_key = ticket->request.key[0] != '\0';
+    bool is_first = false;
     enum hold_submitted result = HOLD_TAKEN;
 
     ticket->err = (struct error){0};
@@ -108,9 +110,9 @@ enum hold_submitted hold_group_submit(struct hold_group *group, struct hold_tick
         if (has_key) {
             note_key(group, ticket);
         }
-        if (group->last == NULL) {
+        is_first = group->last == NULL;
+        if (is_first) {
             group->first = ticket;
-            pthread_cond_signal(&group->condition);
         } else {
             group->last->next = ticket;
         }
@@ -118,6 +120,9 @@ enum hold_submitted hold_group_submit(struct hold_group *group, struct hold_tick
         group->queued++;
     }
     pthread_mutex_unlock(&group->mutex);
+    if (is_first) {
+        pthread_cond_signal(&group->condition); /* who wakes finds the mutex free */
+    }
     return result;
 }
 
@@ -292,6 +297,8 @@ static int place(struct hold_group *group, size_t first, size_t count, struct er
     } else if (have_store(group, err) == 0) {
         result = hold_place(group->store, group->desk, &knowledge, group->requests + first, count,
                             now, group->outcomes + first, err);
+        atomic_store(&group->alone, group->desk->alone_made);
+        atomic_store(&group->missed, group->desk->alone_missed);
     }
     free(shares);
     engine_catalog_return(borrowed);
@@ -464,6 +471,8 @@ void hold_group_read_figures(const struct hold_group *group, struct hold_group_f
         .groups = atomic_load(&group->groups),
         .requests = atomic_load(&group->decided),
         .failures = atomic_load(&group->failures),
+        .alone = atomic_load(&group->alone),
+        .missed = atomic_load(&group->missed),
         .made = atomic_load(&group->made),
         .repeated = atomic_load(&group->repeated),
         .differed = atomic_load(&group->differed),

@@ -65,6 +65,8 @@ struct hold_group_figures { /* since the start */
     uint64_t groups;        /* that were committed */
     uint64_t requests;      /* decided in them */
     uint64_t failures;      /* groups that could not be */
+    uint64_t alone;         /* holds that came alone and were made in one statement */
+    uint64_t missed; /* those whose project had changed: decided in a transaction after all */
     uint64_t made;
     uint64_t repeated;                    /* answered with the first hold */
     uint64_t differed;                    /* refused for their key */

@@ -88,6 +88,23 @@ void placing_complete(struct placing *placing);
 const struct catalog_project *placing_project(const struct placing *placing,
                                               const struct asked *asked);
 
+/* The newest catalog at hand; NULL if there is none. */
+const struct catalog *placing_newest_catalog(const struct placing *placing);
+
+/* Know the projects of the requests, by the placing's catalog, as places. */
+int placing_add_places(struct placing *placing, struct error *err);
+
+/* Know the shares' totals: those that were given, or the book's. */
+int placing_take_shares(struct placing *placing, struct store *store, struct error *err);
+
+/* Try the one request of a placing in a single statement, if it is likely to do. *is_done tells
+ * whether it did; if not, nothing was made, and a transaction decides. */
+int placing_try_alone(struct placing *placing, struct store *store, bool *is_done,
+                      struct error *err);
+
+/* True if what waiting work of the project holds may decide about the request. */
+bool placing_needs_waiting(const struct placing *placing, const struct asked *asked);
+
 /* Find what work that waits holds of the places, for requests that are capped by it. */
 int placing_read_waiting(struct placing *placing, struct store *store, struct error *err);
 

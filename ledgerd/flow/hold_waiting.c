@@ -23,6 +23,11 @@ static int64_t share_ppm(const struct placing *placing, const struct hold_reques
     return section != NULL ? section->pending_share_ppm : WHOLE_PPM;
 }
 
+bool placing_needs_waiting(const struct placing *placing, const struct asked *asked)
+{
+    return share_ppm(placing, asked->request) < WHOLE_PPM;
+}
+
 int placing_read_waiting(struct placing *placing, struct store *store, struct error *err)
 {
     const char *projects[HOLD_GROUP_MAX];
@@ -33,7 +38,7 @@ int placing_read_waiting(struct placing *placing, struct store *store, struct er
         const struct asked *asked = &placing->asked[i];
 
         is_asked = is_asked || (!asked->is_known && asked->place != NULL &&
-                                share_ppm(placing, asked->request) < WHOLE_PPM);
+                                placing_needs_waiting(placing, asked));
     }
     if (!is_asked) {
         return 0;

@@ -106,6 +106,10 @@ static void render_hold_counts(const struct hold_group_figures *figures, struct 
     metrics_describe(out, "ledger_hold_group_failures_total", "counter",
                      "Groups that could not be decided: the database was away or refused");
     strbuf_printf(out, "ledger_hold_group_failures_total %" PRIu64 "\n", figures->failures);
+    metrics_describe(out, "ledger_hold_alone_total", "counter",
+                     "Holds that came alone and were tried in one statement, by whether that did");
+    strbuf_printf(out, "ledger_hold_alone_total{result=\"made\"} %" PRIu64 "\n", figures->alone);
+    strbuf_printf(out, "ledger_hold_alone_total{result=\"missed\"} %" PRIu64 "\n", figures->missed);
 }
 
 static void render_gauges(struct engine *engine, struct strbuf *out)

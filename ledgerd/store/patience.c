@@ -60,6 +60,13 @@ static bool wait_for_socket(const struct store *store, const PGconn *connection,
     return true; /* so does a socket that cannot be polled */
 }
 
+bool patience_is_quiet(const struct store *store)
+{
+    struct pollfd wanted = {.fd = PQsocket(store->connection), .events = POLLIN};
+
+    return wanted.fd >= 0 && poll(&wanted, 1, 0) == 0;
+}
+
 static void note_given_up(struct store *store)
 {
     bool by_alarm = store->wait_until_us == 0 || clock_monotonic_us() < store->wait_until_us;

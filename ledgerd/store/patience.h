@@ -10,6 +10,7 @@
 #define LEDGERD_STORE_PATIENCE_H
 
 #include <libpq-fe.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "ledgerd/store/connection.h"
@@ -22,6 +23,10 @@ void patience_start(struct store *store);
  * (store->is_given_up tells which). */
 PGconn *patience_connect(struct store *store, const char *const *keywords,
                          const char *const *values);
+
+/* True if there is a connection and nothing has come on it: an idle one whose server has gone has
+ * something to say, or its end. */
+bool patience_is_quiet(const struct store *store);
 
 /* Send what libpq has buffered. Returns 0; -1 when the connection broke or was given up. */
 int patience_flush(struct store *store);

@@ -13,6 +13,8 @@
 #include "ledgerd/store/patience.h"
 #include "ledgerd/store/wire.h"
 
+enum { UUID_BYTES = 16 };
+
 void query_init(struct query *query, const char *sql)
 {
     memset(query, 0, sizeof *query);
@@ -78,6 +80,15 @@ void query_bytes(struct query *query, const void *bytes, size_t length)
         query_take(query, OID_BYTEA, NULL, 0);
     } else {
         take_copy(query, OID_BYTEA, bytes, length);
+    }
+}
+
+void query_uuid(struct query *query, const unsigned char *bytes)
+{
+    if (bytes == NULL) {
+        query_take(query, OID_UUID, NULL, 0);
+    } else {
+        take_copy(query, OID_UUID, bytes, UUID_BYTES);
     }
 }
 

@@ -46,6 +46,7 @@ void query_release(struct query *query);
 
 void query_text(struct query *query, const char *text);                  /* NULL is SQL null */
 void query_bytes(struct query *query, const void *bytes, size_t length); /* NULL likewise */
+void query_uuid(struct query *query, const unsigned char *bytes); /* 16 of them; NULL likewise */
 void query_i64(struct query *query, int64_t value);
 void query_i32(struct query *query, int32_t value);
 void query_bool(struct query *query, bool value);
