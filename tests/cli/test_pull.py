@@ -376,7 +376,7 @@ class Pull(unittest.TestCase):
         strange = self.pull(now="2027-06-10T12:20:00+09:00")
         self.assertEqual([strange["unread_jobs"], strange["holds"]["released"]], [1, 0])
         self.assertEqual(lt.scalar(self.db, "SELECT count(*) FROM ledger.slurm_job"), "1")
-        self.slurm.live = []
+        self.slurm.live = [live_job(1, T - HOUR, None, admin_comment="ledger:hold=sl_1", job_state="CANCELLED", end_time=T)]
         self.assertEqual(self.pull(now="2027-06-10T12:30:00+09:00")["holds"]["released"], 1)
         self.assertEqual(lt.scalar(self.db, "SELECT count(*) FROM ledger.slurm_job"), "0")
 
