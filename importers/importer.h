@@ -56,6 +56,7 @@ struct import_options {
     struct instant now; /* end of running work whose source does not tell how long it has run */
     bool runs_to_now;   /* Slurm: running work has run until now, suspended time left out, whatever
                            the source counts: it has just told that it runs */
+    bool by_line;       /* JSON: each line is an item, whatever stands before or behind it */
     import_unstarted_fn *unstarted; /* told of each such row, which is skipped; NULL: nobody is */
     void *context;                  /* of it */
 };

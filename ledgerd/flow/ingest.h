@@ -92,6 +92,7 @@ struct ingest_options {
     import_unstarted_fn *unstarted; /* see struct import_options; called as hold_of is */
     void *context;                  /* of all four */
     bool runs_to_now;               /* see struct import_options */
+    bool by_line;                   /* likewise */
 };
 
 /* Import a file ("-": standard input) of any size in bounded memory: one thread reads and rates,
@@ -114,6 +115,9 @@ int ingest_bytes(struct store *store, const char *bytes, size_t length,
 /* All records of the source up to this instant have been read: a month can close on that. */
 int ingest_note_read(struct store *store, const char *source, struct instant through,
                      struct error *err);
+
+/* Add what another input brought; the time it took is left alone. */
+void ingest_counts_add(struct ingest_counts *sum, const struct ingest_counts *counts);
 
 const char *ingest_fate_text(enum ingest_fate fate); /* "booked", …: the words of the counts */
 
