@@ -30,8 +30,7 @@ enum import_format {
 };
 
 enum {
-    IMPORT_ITEM_BYTES = 8 * 1024 *
-                        1024,     /* one line or one JSON element; a 100 MB line is not a record */
+    IMPORT_ITEM_BYTES = 8 << 20,  /* one line or one JSON element: no record is larger */
     IMPORT_RAW_BYTES = 64 * 1024, /* kept of a bad item's text */
 };
 

@@ -126,16 +126,28 @@ static int compare_files(const void *a, const void *b)
     return strcmp(x->path, y->path);
 }
 
+/* List them until no rename came between. */
+static int list_unmoved(const char *folder, const char *journal, struct journal_files *files,
+                        struct error *err)
+{
+    for (int i = 0; i < TRIES; i++) {
+        if (list(folder, journal, files, err) != 0) {
+            return -1;
+        }
+        if (is_unmoved(files)) {
+            return 0;
+        }
+        journal_files_close(files);
+    }
+    return list(folder, journal, files, err);
+}
+
 int journal_files_open(const char *path, struct journal_files *files, struct error *err)
 {
     char *folder;
     const char *journal = split_path(path, &folder);
-    int result = folder == NULL ? no_memory(err) : list(folder, journal, files, err);
+    int result = folder == NULL ? no_memory(err) : list_unmoved(folder, journal, files, err);
 
-    for (int i = 1; result == 0 && i < TRIES && !is_unmoved(files); i++) {
-        journal_files_close(files);
-        result = list(folder, journal, files, err);
-    }
     free(folder);
     if (result != 0) {
         journal_files_close(files);
@@ -156,7 +168,8 @@ void journal_files_close(struct journal_files *files)
         free(files->files[i].path);
     }
     free(files->files);
-    *files = (struct journal_files){0};
+    files->files = NULL;
+    files->count = files->capacity = 0;
 }
 
 bool journal_files_have_current(const struct journal_files *files)

@@ -40,10 +40,10 @@ struct conf_name {
 /* How a source is read; CONF_PULL_NONE: not by ledgerd itself, the section only names things. */
 enum conf_pull {
     CONF_PULL_NONE,
-    CONF_PULL_SACCT, /* [slurm …] */
+    CONF_PULL_SACCT,
     CONF_PULL_SLURMRESTD,
-    CONF_PULL_FILE, /* [tokens …] */
-    CONF_PULL_HTTP,
+    CONF_PULL_FILE,
+    CONF_PULL_HTTP
 };
 
 /* What is done to jobs whose project has run dry since they were submitted. */

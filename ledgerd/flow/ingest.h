@@ -2,8 +2,7 @@
  *
  *      importer -> prepare -> batch -> post
  *
- * Preparing needs no database: it hashes, resolves names, rates and encodes rows.  Posting is one
- * transaction a batch, set-wise.
+ * Preparing needs no database; posting is one transaction a batch, set-wise.
  *
  * A crash loses only the batches that were not committed, and reading the same input again books
  * just those.  What is booked, amended or a duplicate follows from (source, id), the content's hash
@@ -26,10 +25,8 @@
 #include "ledgerd/flow/catalog.h"
 #include "ledgerd/store/store.h"
 
-enum { /* the tail of a batch wants tens of thousands to share it; a block of numbers has 65536 */
-       INGEST_BATCH_RECORDS = 50000,
-       INGEST_BATCH_RECORDS_MAX = 60000,
-};
+/* The tail of a batch wants tens of thousands to share it; a block of numbers has 65536. */
+enum { INGEST_BATCH_RECORDS = 50000, INGEST_BATCH_RECORDS_MAX = 60000 };
 
 enum ingest_fate {
     INGEST_BOOKED,      /* new: its charges, or the accrual of running work */
