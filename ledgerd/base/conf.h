@@ -114,8 +114,7 @@ const struct conf_source *conf_source_find(const struct conf *conf, const char *
 /* "HOST:PORT", "[::1]:8080". Returns 0 or -1. */
 int conf_address_parse(const char *text, struct conf_address *address);
 
-/* True if the address is a loopback number or "localhost": what may be listened on without
- * authentication. */
+/* True if it is a loopback number or "localhost": to be listened on without authentication. */
 bool conf_address_is_loopback(const struct conf_address *address);
 
 #endif

@@ -92,10 +92,9 @@ struct ingest_options {
     bool by_line;                   /* likewise */
 };
 
-/* Import a file ("-": standard input) of any size in bounded memory: one thread reads and rates,
- * the caller's posts, with help where that is faster. *counts (what was committed) is valid also on
- * failure: ERROR_INPUT, unreadable or cut off, what came before is booked; ERROR_UNAVAILABLE, the
- * database went away or an agreement changed (reason stale_catalog): run again to go on. */
+/* Import a file ("-": standard input) of any size in bounded memory. *counts (what was committed)
+ * is valid also on failure: ERROR_INPUT, unreadable or cut off, what came before is booked;
+ * ERROR_UNAVAILABLE, the database is away or an agreement changed (stale_catalog): run again. */
 int ingest_file(struct store *store, const char *path, const struct ingest_options *options,
                 struct ingest_counts *counts, struct error *err);
 
@@ -113,7 +112,7 @@ int ingest_bytes(struct store *store, const char *bytes, size_t length,
 int ingest_note_read(struct store *store, const char *source, struct instant through,
                      struct error *err);
 
-/* Add what another input brought; the time it took is left alone. */
+/* Add what another input brought, but for the time. */
 void ingest_counts_add(struct ingest_counts *sum, const struct ingest_counts *counts);
 
 const char *ingest_fate_text(enum ingest_fate fate); /* "booked", …: the words of the counts */
