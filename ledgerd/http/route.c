@@ -28,6 +28,7 @@ const struct route routes[] = {
     {"GET", "/v1/shares", ROUTE_READ, handle_shares},
     {"GET", "/v1/reports/monthly", ROUTE_READ, handle_report_monthly},
     {"GET", "/v1/records", ROUTE_READ, handle_records},
+    {"POST", "/v1/tokens/introspect", ROUTE_MEMORY, handle_introspect},
 };
 
 const size_t route_count = sizeof(routes) / sizeof(routes[0]);

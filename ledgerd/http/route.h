@@ -53,6 +53,7 @@ route_handler handle_project_transfers;
 route_handler handle_project_usage;                                           /* project_usage.c */
 route_handler handle_project_statement, handle_shares, handle_report_monthly; /* reports.c */
 route_handler handle_records;                                                 /* records.c */
+route_handler handle_introspect;                                              /* introspect.c */
 route_handler handle_hold_post, handle_project_holds;                         /* holds.c */
 route_handler handle_hold, handle_hold_settle, handle_hold_release, handle_hold_extend;
 
