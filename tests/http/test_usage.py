@@ -191,6 +191,7 @@ class Outage(unittest.TestCase):
             self.assertEqual(ledgerd.get("/healthz").status, 200)
             lt.psql(lt.server(), f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true;")
             lt.eventually(lambda: ledgerd.get_json("/v1/check?project=hp1&points=1")["allowed"], seconds=15)
+            lt.eventually(lambda: ledgerd.get("/v1/projects/hp1/balance").status == 200, seconds=15)
             self.assertEqual(ledgerd.get_json("/v1/projects/hp1/balance")["available"], "100.000000")
 
 
