@@ -29,7 +29,7 @@ const struct route routes[] = {
     {"POST", "/v1/holds/{hold}/settle", ROUTE_WRITE, HOLDERS, handle_hold_settle},
     {"POST", "/v1/holds/{hold}/release", ROUTE_WRITE, HOLDERS, handle_hold_release},
     {"POST", "/v1/holds/{hold}/extend", ROUTE_WRITE, HOLDERS, handle_hold_extend},
-    {"POST", "/v1/usage", ROUTE_WRITE, ROLE_INGEST | ROLE_ADMIN, handle_usage_post},
+    {"POST", "/v1/usage", ROUTE_GROUP, ROLE_INGEST | ROLE_ADMIN, handle_usage_posts},
     {"GET", "/v1/projects", ROUTE_READ, PROJECT_READERS, handle_projects},
     {"GET", "/v1/projects/{project}", ROUTE_READ, PROJECT_READERS, handle_project},
     {"GET", "/v1/projects/{project}/balance", ROUTE_READ, PROJECT_USERS, handle_project_balance},
