@@ -28,6 +28,9 @@ struct conf_address {
     uint16_t port;              /* 0: any free one */
 };
 
+/* Whether callers must say who they are; CONF_AUTH_DEFAULT: see conf_auth_is_required. */
+enum conf_auth { CONF_AUTH_DEFAULT, CONF_AUTH_NONE, CONF_AUTH_REQUIRED };
+
 /* A source's own name for something, and what the book calls it. */
 enum conf_name_kind { CONF_NAME_CLASS, CONF_NAME_PROJECT };
 struct conf_name {
@@ -37,13 +40,12 @@ struct conf_name {
     char *means;  /* class; project */
 };
 
-/* How a source is read; CONF_PULL_NONE: not by ledgerd itself, the section only names things. */
-enum conf_pull {
-    CONF_PULL_NONE,
-    CONF_PULL_SACCT,
-    CONF_PULL_SLURMRESTD,
-    CONF_PULL_FILE,
-    CONF_PULL_HTTP
+enum conf_pull {                 /* how a source is read */
+                 CONF_PULL_NONE, /* not by ledgerd itself */
+                 CONF_PULL_SACCT,
+                 CONF_PULL_SLURMRESTD,
+                 CONF_PULL_FILE,
+                 CONF_PULL_HTTP
 };
 
 /* What is done to jobs whose project has run dry since they were submitted. */
@@ -83,6 +85,10 @@ struct conf {
     int64_t http_max_body_bytes;
     int64_t http_idle_timeout_us;
     int64_t http_max_staleness_us;
+    char *http_tls_certificate; /* file with the chain; "" without TLS */
+    char *http_tls_key;         /* file with its private key */
+    enum conf_auth auth_mode;
+    char *auth_unix_uids;        /* NAME:ROLES,…: peers of the Unix socket; "" for none */
     char *checkpoint_key;        /* file with the private key that signs checkpoints; "" for none */
     char *checkpoint_public_key; /* file with the key that must have signed them; "" for any */
     enum log_level log_level;
@@ -98,7 +104,7 @@ struct conf {
  * file and line; *conf is then released. */
 int conf_load(const char *path, struct conf *conf, struct error *err);
 
-/* The same from text; `name` stands for the file in messages. The environment plays no part. */
+/* The same from text; `name` stands for the file in messages, the environment for nothing. */
 int conf_parse(const char *name, const char *text, struct conf *conf, struct error *err);
 
 void conf_release(struct conf *conf);
@@ -110,11 +116,5 @@ const char *conf_name_find(const struct conf *conf, enum conf_name_kind kind, co
 
 /* The source's section, or NULL if it has none. Valid as long as conf. */
 const struct conf_source *conf_source_find(const struct conf *conf, const char *source);
-
-/* "HOST:PORT", "[::1]:8080". Returns 0 or -1. */
-int conf_address_parse(const char *text, struct conf_address *address);
-
-/* True if it is a loopback number or "localhost": to be listened on without authentication. */
-bool conf_address_is_loopback(const struct conf_address *address);
 
 #endif
