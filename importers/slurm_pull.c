@@ -9,6 +9,7 @@
 #include "importers/slurm_rest_pull.h"
 #include "importers/slurm_sacct_pull.h"
 #include "importers/slurm_site_pull.h"
+#include "ledgerd/base/child.h"
 #include "ledgerd/base/civil.h"
 #include "ledgerd/base/clock.h"
 #include "ledgerd/flow/catalog.h"
@@ -87,7 +88,7 @@ struct slurm_pull *slurm_pull_create(const struct slurm_pull_options *options, s
     }
     pull->options = *options;
     pull->cluster = options->source->name + strlen("slurm:");
-    pull->scontrol = slurm_program(options->source->command, "scontrol");
+    pull->scontrol = child_sibling(options->source->command, "scontrol");
     pull->source = open_source(pull, err);
     if (pull->source != NULL) {
         pull->desk = hold_desk_create(options->conf, err);
