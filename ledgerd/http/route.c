@@ -17,7 +17,7 @@ const struct route routes[] = {
     {"POST", "/v1/holds/{hold}/settle", ROUTE_WRITE, handle_hold_settle},
     {"POST", "/v1/holds/{hold}/release", ROUTE_WRITE, handle_hold_release},
     {"POST", "/v1/holds/{hold}/extend", ROUTE_WRITE, handle_hold_extend},
-    {"POST", "/v1/usage", ROUTE_WRITE, handle_usage_post},
+    {"POST", "/v1/usage", ROUTE_GROUP, handle_usage_posts},
     {"GET", "/v1/projects", ROUTE_READ, handle_projects},
     {"GET", "/v1/projects/{project}", ROUTE_READ, handle_project},
     {"GET", "/v1/projects/{project}/balance", ROUTE_READ, handle_project_balance},

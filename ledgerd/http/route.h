@@ -16,6 +16,8 @@ enum route_place {
     ROUTE_READ,   /* by a worker, from one snapshot, as ledger_report */
     ROUTE_WRITE,  /* by a worker, as ledger_daemon */
     ROUTE_EITHER, /* from memory, or as ROUTE_READ if the handler finds no answer there */
+    ROUTE_GROUP,  /* as ROUTE_WRITE, by one worker at a time: the request and those that its next
+                     leads to, WORKERS_GROUP_MAX at most, each with its own reply */
     ROUTE_LATER,  /* begun from memory, finished when others have done their part: request->later */
 };
 
@@ -45,7 +47,7 @@ void route_methods(const struct request *request, char *text, size_t size);
 route_handler handle_healthz, handle_readyz, handle_metrics;           /* health.c */
 route_handler handle_check, handle_checks, handle_decision;            /* checks.c */
 route_handler handle_authz;                                            /* authz.c */
-route_handler handle_usage_post;                                       /* usage.c */
+route_handler handle_usage_posts;                                      /* usage.c */
 route_handler handle_projects, handle_project, handle_project_balance; /* projects.c */
 route_handler handle_project_transfers;
 route_handler handle_project_usage;                                           /* project_usage.c */

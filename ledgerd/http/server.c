@@ -179,7 +179,7 @@ static bool answer_from_memory(struct request *request)
     enum route_place place = request->route->place;
     int64_t started_us = clock_monotonic_us();
 
-    if (place == ROUTE_READ || place == ROUTE_WRITE) {
+    if (place == ROUTE_READ || place == ROUTE_WRITE || place == ROUTE_GROUP) {
         return false;
     }
     request->route->handle(request, &request->reply);

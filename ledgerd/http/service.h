@@ -3,6 +3,8 @@
 #ifndef LEDGERD_HTTP_SERVICE_H
 #define LEDGERD_HTTP_SERVICE_H
 
+#include <stdatomic.h>
+
 #include "ledgerd/base/conf.h"
 #include "ledgerd/flow/engine.h"
 #include "ledgerd/flow/hold_group.h"
@@ -19,6 +21,7 @@ struct service {
     struct hold_group *holds;
     void (*resume)(struct request *request); /* see struct request_later */
     struct metrics metrics;
+    atomic_bool usage_repeats; /* the last records that were sent were not all news */
 };
 
 #endif

@@ -71,7 +71,6 @@ BAD_REPORTS = [
     (["monthly", "2027-06", "--format", "html"], "not yet"),
     (["monthly", "2027-06", "--lang", "ja"], "not yet"),
     (["monthly", "2027-06", "--share", "a", "--project", "b"], "exclude each other"),
-    (["services", "2027-06"], "not yet"),
     (["statement", "p1"], "YYYY-MM is missing"),
     (["statement", "p1", "2027-13"], "is not a month"),
     (["shares", "twenty"], "is not a fiscal year"),
