@@ -16,8 +16,7 @@ test='libcmocka-dev postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl w
     libslurm-dev liblua5.1-0-dev
     slurmctld slurmd slurmdbd slurmrestd slurm-client slurm-wlm-basic-plugins slurm-wlm-mysql-plugin
     slurm-wlm-jwt-plugin munge mariadb-server libnss-wrapper
-    nginx-light libnginx-mod-http-lua lua-cjson lua-resty-core lua-zlib
-    nginx-light libnginx-mod-http-lua lua-cjson lua-resty-core nodejs npm'
+    nginx-light libnginx-mod-http-lua lua-cjson lua-resty-core lua-zlib nodejs npm'
 # shellcheck disable=SC2034
 lint='clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck valgrind mandoc lua-check
     universal-ctags git'

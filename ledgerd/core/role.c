@@ -105,6 +105,11 @@ bool roles_read(const char *text, const char *project)
     return reads_before(text, text + strlen(text), project);
 }
 
+bool role_scope_has(const struct role_scope *scope, const char *project)
+{
+    return scope == NULL || roles_read(scope->words, project);
+}
+
 const char *role_text(enum role role)
 {
     for (size_t i = 0; i < NAMES; i++) {

@@ -41,6 +41,14 @@ int roles_parse(const char *text, unsigned *roles);
 /* True if the words have read:<project>. */
 bool roles_read(const char *text, const char *project);
 
+/* The projects that a caller may know of: those of its words read:<project>. */
+struct role_scope {
+    char words[ROLES_TEXT_BYTES + 1];
+};
+
+/* True if the scope has the project; NULL has them all. */
+bool role_scope_has(const struct role_scope *scope, const char *project);
+
 /* The role's word, without a project: "gateway-user", "read". */
 const char *role_text(enum role role);
 

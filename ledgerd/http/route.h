@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "ledgerd/core/role.h"
 #include "ledgerd/http/request.h"
 
 enum route_place {
@@ -26,10 +27,13 @@ enum route_place {
  * instead.) */
 typedef void route_handler(struct request *request, struct reply *reply);
 
+enum { ROLES_NOT_ASKED = 0 }; /* for whoever calls */
+
 struct route {
     const char *method;
     const char *path; /* "/v1/projects/{project}/balance": {…} stands for one part */
     enum route_place place;
+    unsigned roles; /* a set of enum role, one of which is enough; or ROLES_NOT_ASKED */
     route_handler *handle;
 };
 
@@ -42,6 +46,10 @@ const struct route *route_find(const char *method, const struct request *request
 
 /* The methods that the request's path takes, as the value of an Allow header. */
 void route_methods(const struct request *request, char *text, size_t size);
+
+/* What a proxy that asks /v1/authz reads of a refusal: the status, no body, and X-Ledger-Reason and
+ * -Detail. */
+void authz_deny(struct reply *reply, unsigned status, const char *reason, const char *detail);
 
 /* The handlers, one file a noun. */
 route_handler handle_healthz, handle_readyz, handle_metrics;           /* health.c */
