@@ -512,6 +512,7 @@ int hold_place(struct store *store, struct hold_desk *desk, const struct hold_kn
     if (placing == NULL) {
         return no_memory(err);
     }
+    desk_begin_group(desk);
     placing->desk = desk;
     placing->now = now;
     if (knowledge != NULL) {
