@@ -60,22 +60,35 @@ struct placing {
     struct hold_knowledge knowledge;
     struct instant now;
     size_t count;
-    struct asked asked[HOLD_GROUP_MAX];
+    struct desk_project *lone; /* whose hold was sent alone */
+    struct asked *asked;       /* room for every request, as below */
 
     /* What an attempt has gathered. */
     bool is_again; /* the attempt came to nothing, the next one may not */
     const struct catalog *catalog;
     size_t place_count;
-    struct place places[HOLD_GROUP_MAX]; /* by name */
+    struct place *places; /* by name */
     struct hold_look look;
     size_t share_count;
     struct store_share_total *shares; /* with held at now, and what the group holds */
     int64_t next_number;
     size_t hold_count;
-    struct new_hold holds[HOLD_GROUP_MAX];
+    struct new_hold *holds;
     size_t refusal_count;
-    struct new_refusal refusals[HOLD_GROUP_MAX];
+    struct new_refusal *refusals;
 };
+
+/* Room for `count` requests: a placing of no requests yet, one allocation. NULL if out of memory. */
+struct placing *placing_create(struct hold_desk *desk, const struct hold_knowledge *knowledge,
+                               size_t count, struct instant now);
+void placing_destroy(struct placing *placing); /* what came of the requests is their owner's */
+
+/* Take the requests, for outcomes that are cleared first. -1 if the database is away. */
+int placing_begin(struct placing *placing, struct store *store, const struct hold_request *requests,
+                  size_t count, struct hold_outcome *outcomes, struct error *err);
+
+/* Outcomes are as if nothing had been decided. */
+void placing_clear_outcomes(struct placing *placing);
 
 /* Begin what is asked of Slurm: find the job that it modifies. -1 if the database is away. */
 int asked_slurm_begin(struct asked *asked, struct store *store, struct error *err);
@@ -97,10 +110,13 @@ int placing_add_places(struct placing *placing, struct error *err);
 /* Know the shares' totals: those that were given, or the book's. */
 int placing_take_shares(struct placing *placing, struct store *store, struct error *err);
 
-/* Try the one request of a placing in a single statement, if it is likely to do. *is_done tells
- * whether it did; if not, nothing was made, and a transaction decides. */
-int placing_try_alone(struct placing *placing, struct store *store, bool *is_done,
-                      struct error *err);
+/* Send the one request of a placing as a single statement, if that is likely to do; if *is_sent,
+ * the answer must be taken. *is_done tells whether it did; if not, nothing was made, and a
+ * transaction decides. */
+int placing_send_alone(struct placing *placing, struct store *store, bool *is_sent,
+                       struct error *err);
+int placing_take_alone(struct placing *placing, struct store *store, bool *is_done,
+                       struct error *err);
 
 /* True if what waiting work of the project holds may decide about the request. */
 bool placing_needs_waiting(const struct placing *placing, const struct asked *asked);

@@ -14,6 +14,7 @@
 #include "ledgerd/http/service.h"
 
 struct MHD_Connection;
+struct loop;
 struct request;
 struct route;
 
@@ -43,6 +44,7 @@ struct request_argument {
 struct request {
     struct service *service;
     struct MHD_Connection *connection;
+    struct loop *loop; /* whose thread serves the connection; NULL: one of libmicrohttpd's */
     const struct route *route;
     enum request_state state;
     bool body_too_large;
