@@ -8,6 +8,7 @@
 
 #include "importers/slurm_puller.h"
 #include "ledgerd/base/conf.h"
+#include "ledgerd/base/conf_address.h"
 #include "ledgerd/base/log.h"
 #include "ledgerd/base/parse.h"
 #include "ledgerd/flow/engine.h"
@@ -31,8 +32,7 @@ static const char USAGE[] =
     "  -c, --config FILE    configuration; default /etc/ledger/ledgerd.conf if it is there\n"
     "      --listen H:P     listen there instead of where the configuration says; may be "
     "repeated;\n"
-    "                       port 0 takes a free one. Loopback only: there is no authentication "
-    "yet\n"
+    "                       port 0 takes a free one. Beyond loopback callers must show a token\n"
     "      --unix PATH      listen on a Unix socket as well\n"
     "      --now T          pretend that the process starts at T (RFC 3339); sandbox databases "
     "only\n"

@@ -60,8 +60,25 @@ static const struct text_column service_columns[] = {
     {"opening", "opening", true},
     {"received", "+ received", true},
     {"charged_total", "- charged", true},
+    {"refunded", "+ refunded", true},
+    {"adjusted", "+ adjusted", true},
     {"closing", "= closing", true},
     {"gpu_hours", "GPU hours", true},
+    {"recovery", "recovery", true},
+    {"idle_share", "idle", true},
+    {0},
+};
+
+static const struct text_column recovery_columns[] = {
+    {"project", "service", false},
+    {"gpu_hours", "GPU hours", true},
+    {"idle_hours", "idle", true},
+    {"idle_share", "idle share", true},
+    {"cost", "cost", true},
+    {"list_points", "list points served", true},
+    {"recovered", "recovered", true},
+    {"recovery", "recovery", true},
+    {"break_even_per_million", "break-even per million", true},
     {0},
 };
 
@@ -113,8 +130,10 @@ void month_text(const json_t *document, struct strbuf *out)
     text_title("Projects", out);
     text_totals_write(projects, project_columns, out);
     if (json_array_size(services) > 0) {
+        json_t *rows = text_percentages(services);
         text_title("Services", out);
-        text_totals_write(services, service_columns, out);
+        text_totals_write(rows, service_columns, out);
+        json_decref(rows);
     }
     text_title("Usage", out);
     usage_write(projects, out);
@@ -211,4 +230,53 @@ void shares_text(const json_t *document, struct strbuf *out)
         text_table_write(json_object_get(share, "months"), months, 0, out);
     }
     json_decref(shares);
+}
+
+/* One service: what it served, at which prices it would break even, and for whom its hours were. */
+static void service_write(const json_t *service, struct strbuf *out)
+{
+    static const struct text_column served[] = {{"source", "source", false},
+                                                {"class", "model", false},
+                                                {"list_points", "list points", true},
+                                                {"points", "points", true},
+                                                {0}};
+    static const struct text_column tokens[] = {{"source", "source", false},
+                                                {"class", "model", false},
+                                                {"kind", "kind", false},
+                                                {"count", "count", true},
+                                                {"price", "price per million", true},
+                                                {"break_even", "break-even", true},
+                                                {0}};
+    static const struct text_column shares[] = {{"share", "share", false},
+                                                {"list_points", "list points", true},
+                                                {"points", "points paid", true},
+                                                {"gpu_hours", "GPU hours", true},
+                                                {0}};
+    text_title(text_of(service, "project"), out);
+    text_list_write(json_object_get(service, "served"), served, "nothing was served", out);
+    if (json_array_size(json_object_get(service, "tokens")) > 0) {
+        strbuf_add_char(out, '\n');
+        text_table_write(json_object_get(service, "tokens"), tokens, 0, out);
+    }
+    strbuf_add_char(out, '\n');
+    text_totals_write(json_object_get(service, "shares"), shares, out);
+}
+
+void services_text(const json_t *document, struct strbuf *out)
+{
+    json_t *services = text_percentages(json_object_get(document, "services"));
+    size_t i;
+    const json_t *service;
+    strbuf_printf(out, "Inference services in %s\n", text_of(document, "month"));
+    strbuf_printf(out, "policy %s, times of %s, month %s\n", text_of(document, "policy"),
+                  text_of(document, "timezone"), text_of(document, "state"));
+    text_title("Recovery", out);
+    text_list_write(services, recovery_columns, "there are no services", out);
+    json_array_foreach(services, i, service)
+    {
+        service_write(service, out);
+    }
+    json_decref(services);
+    text_completeness_write(document, out);
+    strbuf_printf(out, "\ndigest of the month %s\n", text_of(document, "digest"));
 }

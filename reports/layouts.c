@@ -72,6 +72,52 @@ void month_csv(const json_t *document, struct strbuf *out)
     csv_write(document, &layout, out);
 }
 
+static const char *const services_columns[] = {
+    "month",       "project", "share",     "source",        "class",
+    "kind",        "opening", "received",  "charged_total", "refunded",
+    "adjusted",    "closing", "accrued",   "gpu_hours",     "idle_hours",
+    "idle_share",  "cost",    "recovered", "recovery",      "points",
+    "list_points", "count",   "price",     "break_even",    "break_even_per_million",
+    NULL};
+static const char *const service_cells[] = {"month",
+                                            "project",
+                                            "opening",
+                                            "received",
+                                            "charged_total",
+                                            "refunded",
+                                            "adjusted",
+                                            "closing",
+                                            "accrued",
+                                            "gpu_hours",
+                                            "idle_hours",
+                                            "idle_share",
+                                            "cost",
+                                            "recovered",
+                                            "recovery",
+                                            "list_points",
+                                            "break_even_per_million",
+                                            NULL};
+static const char *const served_cells[] = {"month",  "project",     "source", "class",
+                                           "points", "list_points", NULL};
+static const char *const token_cells[] = {"month", "project", "source",     "class", "kind",
+                                          "count", "price",   "break_even", NULL};
+static const char *const divided_cells[] = {"month",       "project",   "share", "points",
+                                            "list_points", "gpu_hours", NULL};
+
+static const struct csv_section services_sections[] = {
+    {"service", "services", NULL, service_cells},
+    {"served", "services", "served", served_cells},
+    {"tokens", "services", "tokens", token_cells},
+    {"share", "services", "shares", divided_cells},
+    {NULL, NULL, NULL, NULL},
+};
+
+void services_csv(const json_t *document, struct strbuf *out)
+{
+    static const struct csv_layout layout = {services_columns, services_sections};
+    csv_write(document, &layout, out);
+}
+
 static const char *const statement_columns[] = {
     "month",    "share",   "project", "user",          "source",   "class",
     "day",      "opening", "granted", "charged_total", "received", "refunded",

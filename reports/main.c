@@ -1,4 +1,5 @@
-/* ledger-report - the month for the funding programme, the statement for a project, the shares. */
+/* ledger-report - the month for the funding programme, the statement for a project, the shares, the
+ * inference services. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +47,17 @@ static json_t *shares_gather(struct store *store, const struct command_line *lin
     return report_shares(store, (int)line->arguments[0].as.number, now, err);
 }
 
+static json_t *services_gather(struct store *store, const struct command_line *line,
+                               struct instant now, struct error *err)
+{
+    json_t *document = report_month(store, line->arguments[0].as.month, now, err);
+    if (document != NULL && report_month_services(document, err) < 0) {
+        json_decref(document);
+        return NULL;
+    }
+    return document;
+}
+
 static const struct option_spec monthly_options[] = {
     {"share", 0, "S", WORD_TEXT, "this share and its projects alone", false},
     {"project", 0, "P", WORD_TEXT, "this project alone", false},
@@ -88,6 +100,14 @@ static const struct report_kind kinds[] = {
      shares_gather,
      shares_text,
      shares_csv},
+    {{"services",
+      NULL,
+      {{"YYYY-MM", WORD_MONTH, false, false}},
+      NULL,
+      "inference services: recovery, idle hours, break-even prices, GPU hours by share"},
+     services_gather,
+     services_text,
+     services_csv},
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -110,12 +130,7 @@ static const struct report_kind *kind_find(const char *word, struct error *err)
             return &kinds[i];
         }
     }
-    if (strcmp(word, "services") == 0) {
-        error_set(err, ERROR_ARGUMENT, "'services': not yet: this version does not have it");
-    } else {
-        error_set(err, ERROR_ARGUMENT, "'%.60s' is no report: ledger-report --help lists them",
-                  word);
-    }
+    error_set(err, ERROR_ARGUMENT, "'%.60s' is no report: ledger-report --help lists them", word);
     return NULL;
 }
 

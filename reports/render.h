@@ -14,7 +14,7 @@
 typedef void render_fn(const json_t *document, struct strbuf *out);
 
 /* One for each report and form. */
-render_fn month_text, statement_text, shares_text;
-render_fn month_csv, statement_csv, shares_csv;
+render_fn month_text, statement_text, shares_text, services_text;
+render_fn month_csv, statement_csv, shares_csv, services_csv;
 
 #endif

@@ -113,8 +113,8 @@ static json_t *percentage(const char *fraction)
 
 static void object_percentages(json_t *object)
 {
-    static const char *const keys[] = {"fraction", "fraction_of_spent", "fraction_of_offered",
-                                       "utilisation"};
+    static const char *const keys[] = {"fraction",    "fraction_of_spent", "fraction_of_offered",
+                                       "utilisation", "recovery",          "idle_share"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         const char *text = json_string_value(json_object_get(object, keys[i]));
         if (text != NULL) {
@@ -137,9 +137,9 @@ static void object_percentages(json_t *object)
     }
 }
 
-json_t *text_percentages(const json_t *shares)
+json_t *text_percentages(const json_t *rows)
 {
-    json_t *copy = json_deep_copy(shares);
+    json_t *copy = json_deep_copy(rows);
     size_t i;
     json_t *row;
     json_array_foreach(copy, i, row)

@@ -24,8 +24,8 @@ void text_list_write(const json_t *list, const struct text_column *columns, cons
 /* How far the sources were read and what is not in the book. */
 void text_completeness_write(const json_t *document, struct strbuf *out);
 
-/* A copy of the shares whose fractions (members ending in "fraction…", and "utilisation") are
- * percentages: "81.2500 %". A new reference. */
-json_t *text_percentages(const json_t *shares);
+/* A copy of the rows whose fractions ("fraction", "fraction_of_…", "utilisation", "recovery",
+ * "idle_share") are percentages: "81.2500 %". A new reference. */
+json_t *text_percentages(const json_t *rows);
 
 #endif

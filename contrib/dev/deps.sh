@@ -15,9 +15,10 @@ build='gcc make pkg-config libc6-dev libpq-dev libmicrohttpd-dev libjansson-dev 
 test='libcmocka-dev postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl wrk git universal-ctags
     libslurm-dev liblua5.1-0-dev
     slurmctld slurmd slurmdbd slurmrestd slurm-client slurm-wlm-basic-plugins slurm-wlm-mysql-plugin
-    slurm-wlm-jwt-plugin munge mariadb-server libnss-wrapper'
+    slurm-wlm-jwt-plugin munge mariadb-server libnss-wrapper
+    nginx-light libnginx-mod-http-lua lua-cjson lua-resty-core lua-zlib nodejs npm'
 # shellcheck disable=SC2034
-lint='clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck valgrind mandoc
+lint='clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck valgrind mandoc lua-check
     universal-ctags git'
 
 wanted=
@@ -41,6 +42,10 @@ has_server() {
     return 1
 }
 
+has_program() {
+    command -v "$1" >/dev/null
+}
+
 missing_packages() {
     local package installed
     # shellcheck disable=SC2086 # a list of words
@@ -51,6 +56,9 @@ missing_packages() {
         esac
         case $package in
         postgresql-15 | postgresql-client-15) has_server && continue ;;
+        # nodejs of other origins brings an npm of its own, beside which Debian's cannot be installed.
+        nodejs) has_program node && continue ;;
+        npm) has_program npm && continue ;;
         esac
         echo "$package"
     done | sort -u

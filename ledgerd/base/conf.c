@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledgerd/base/conf_address.h"
 #include "ledgerd/base/ini.h"
 #include "ledgerd/base/instant.h"
 #include "ledgerd/base/parse.h"
@@ -17,7 +18,7 @@ enum setting_type {
     SETTING_LISTEN,   /* the list of addresses, separated by white space or commas */
     SETTING_LEVEL,
     SETTING_FORMAT,
-    SETTING_AUTH, /* checked, nothing to store while there is one choice */
+    SETTING_AUTH,
     SETTING_CLASS,
     SETTING_PROJECT,
     SETTING_NOT_YET, /* known, but its part is not built */
@@ -58,13 +59,13 @@ static const struct setting settings[] = {
     {"http", "max_body_bytes", SETTING_BYTES, AT(http_max_body_bytes), "8388608", 1024, 1 << 30},
     {"http", "idle_timeout", SETTING_DURATION, AT(http_idle_timeout_us), "30s", 1, DAY_SECONDS},
     {"http", "max_staleness", SETTING_DURATION, AT(http_max_staleness_us), "60s", 1, DAY_SECONDS},
-    {"http", "tls_certificate", SETTING_NOT_YET, 0, NULL, 0, 0},
-    {"http", "tls_key", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"http", "tls_certificate", SETTING_TEXT, AT(http_tls_certificate), "", 0, 0},
+    {"http", "tls_key", SETTING_TEXT, AT(http_tls_key), "", 0, 0},
     {"auth", "mode", SETTING_AUTH, 0, NULL, 0, 0},
     {"auth", "jwks", SETTING_NOT_YET, 0, NULL, 0, 0},
     {"auth", "issuer", SETTING_NOT_YET, 0, NULL, 0, 0},
     {"auth", "audience", SETTING_NOT_YET, 0, NULL, 0, 0},
-    {"auth", "unix_uids", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"auth", "unix_uids", SETTING_TEXT, AT(auth_unix_uids), "", 0, 0},
     {"checkpoint", "key", SETTING_TEXT, AT(checkpoint_key), "", 0, 0},
     {"checkpoint", "public_key", SETTING_TEXT, AT(checkpoint_public_key), "", 0, 0},
     {"log", "level", SETTING_LEVEL, AT(log_level), "info", 0, 0},
@@ -444,7 +445,10 @@ static const char *store_value(struct conf *conf, const struct setting *setting,
         conf->log_json = strcmp(value, "json") == 0;
         return conf->log_json || strcmp(value, "logfmt") == 0 ? NULL : "must be logfmt or json";
     case SETTING_AUTH:
-        return strcmp(value, "none") == 0 ? NULL : "must be none: the others are not yet built";
+        conf->auth_mode = strcmp(value, "none") == 0 ? CONF_AUTH_NONE : CONF_AUTH_REQUIRED;
+        return conf->auth_mode == CONF_AUTH_NONE || strcmp(value, "required") == 0
+                   ? NULL
+                   : "must be required or none";
     case SETTING_CLASS:
     case SETTING_PROJECT:
         return store_name(conf, setting, section, key, value);

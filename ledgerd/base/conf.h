@@ -28,6 +28,9 @@ struct conf_address {
     uint16_t port;              /* 0: any free one */
 };
 
+/* Whether callers must say who they are; CONF_AUTH_DEFAULT: see conf_auth_is_required. */
+enum conf_auth { CONF_AUTH_DEFAULT, CONF_AUTH_NONE, CONF_AUTH_REQUIRED };
+
 /* A source's own name for something, and what the book calls it. */
 enum conf_name_kind { CONF_NAME_CLASS, CONF_NAME_PROJECT };
 struct conf_name {
@@ -72,6 +75,10 @@ struct conf {
     int64_t http_max_body_bytes;
     int64_t http_idle_timeout_us;
     int64_t http_max_staleness_us;
+    char *http_tls_certificate; /* file with the chain; "" without TLS */
+    char *http_tls_key;         /* file with its private key */
+    enum conf_auth auth_mode;
+    char *auth_unix_uids;        /* NAME:ROLES,…: peers of the Unix socket; "" for none */
     char *checkpoint_key;        /* file with the private key that signs checkpoints; "" for none */
     char *checkpoint_public_key; /* file with the key that must have signed them; "" for any */
     enum log_level log_level;
@@ -99,12 +106,5 @@ const char *conf_name_find(const struct conf *conf, enum conf_name_kind kind, co
 
 /* The source's section, or NULL if it has none. Valid as long as conf. */
 const struct conf_source *conf_source_find(const struct conf *conf, const char *source);
-
-/* "HOST:PORT", "[::1]:8080". Returns 0 or -1. */
-int conf_address_parse(const char *text, struct conf_address *address);
-
-/* True if the address is a loopback number or "localhost": what may be listened on without
- * authentication. */
-bool conf_address_is_loopback(const struct conf_address *address);
 
 #endif

@@ -108,6 +108,9 @@ void conf_release(struct conf *conf)
     free(conf->sources);
     free(conf->database_url);
     free(conf->unix_path);
+    free(conf->http_tls_certificate);
+    free(conf->http_tls_key);
+    free(conf->auth_unix_uids);
     free(conf->checkpoint_key);
     free(conf->checkpoint_public_key);
     *conf = (struct conf){0};

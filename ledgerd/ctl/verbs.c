@@ -7,12 +7,9 @@ static const struct verb *const nouns[] = {
     migrate_verbs, policy_verbs,     rates_verbs,     project_verbs, member_verbs,     limit_verbs,
     grant_verbs,   supply_verbs,     transfer_verbs,  refund_verbs,  import_verbs,     pull_verbs,
     balance_verbs, hold_verbs,       quote_verbs,     explain_verbs, quarantine_verbs, close_verbs,
-    verify_verbs,  checkpoint_verbs, reconcile_verbs, audit_verbs,
+    verify_verbs,  checkpoint_verbs, reconcile_verbs, token_verbs,   audit_verbs,
 };
 enum { NOUNS = sizeof nouns / sizeof nouns[0] };
-
-/* Words of the contract whose part is not built. */
-static const char *const pending[] = {"token"};
 
 static const struct verb *lookup(const char *first, const char *second)
 {
@@ -43,13 +40,6 @@ bool verbs_is_noun(const char *word)
 
 static void unknown(int count, char *const *words, struct error *err)
 {
-    for (size_t i = 0; i < sizeof pending / sizeof pending[0]; i++) {
-        if (strcmp(pending[i], words[0]) == 0) {
-            error_set(err, ERROR_ARGUMENT, "'%s': not yet: this version does not have it",
-                      words[0]);
-            return;
-        }
-    }
     if (verbs_is_noun(words[0])) {
         error_set(err, ERROR_ARGUMENT, "'%s' needs one of its verbs%s%.60s: ledgerctl %s --help",
                   words[0], count > 1 ? ", not " : "", count > 1 ? words[1] : "", words[0]);

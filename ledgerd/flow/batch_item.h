@@ -53,6 +53,7 @@ struct batch_reading {   /* how items were read: what reading one again needs */
     const char *options; /* JSON object */
     const char *header;  /* stands before every item's text; "" if none */
     uint64_t number;     /* of every item read so, in place of its line's; 0: none */
+    uint32_t body;       /* which of a group's bodies is read so; 0 without a group */
 };
 
 struct batch_raw { /* an item's own text */
@@ -76,6 +77,7 @@ struct batch_item {
     bool has_seen;     /* the source told when */
     bool is_shared;    /* its chain has more items */
     uint64_t number;   /* line or element in the input */
+    uint32_t body;     /* of the group that it came in; 0 without a group */
     uint32_t line;     /* BATCH_NONE for bad and skipped ones */
     uint32_t source;   /* BATCH_NONE if it could not be read */
     uint32_t previous; /* earlier item of its chain, or BATCH_NONE */

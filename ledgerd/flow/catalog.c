@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ledgerd/base/parse.h"
+#include "ledgerd/flow/catalog_access.h"
 #include "ledgerd/flow/catalog_lookup.h"
 #include "ledgerd/flow/catalog_slurm.h"
 #include "ledgerd/flow/policy_doc.h"
@@ -269,6 +270,10 @@ static int build(struct catalog *catalog, struct catalog_rows *rows, struct erro
     if (catalog->slurm == NULL) {
         return out_of_memory(err);
     }
+    catalog->access = catalog_access_create(&rows->access, err);
+    if (catalog->access == NULL) {
+        return -1;
+    }
     if (build_policies(catalog, &rows->policies, err) != 0 || build_calendar(catalog, err) != 0 ||
         build_cards(catalog, &rows->cards, err) != 0 || build_projects(catalog, rows, err) != 0) {
         return -1;
@@ -340,6 +345,7 @@ void catalog_destroy(struct catalog *catalog)
         free(catalog->lookup);
     }
     catalog_slurm_destroy(catalog->slurm);
+    catalog_access_destroy(catalog->access);
     free(catalog);
 }
 

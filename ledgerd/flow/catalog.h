@@ -1,5 +1,5 @@
 /* catalog - what is agreed, in memory: policies, cards, projects, names, members, services, grants,
- * and what was pulled of Slurm's clusters.
+ * access tokens, and what was pulled of Slurm's clusters.
  *
  * Loaded whole from the store, then read-only, so that any number of threads may read one.  A
  * reader that must be fresh compares its version with the book's and loads a new one
@@ -65,6 +65,7 @@ struct catalog {
     size_t limit_count;               /* of all projects */
     struct catalog_lookup *lookup;    /* opaque hashes: projects, aliases, services */
     struct catalog_slurm *slurm;      /* see catalog_slurm.h */
+    struct catalog_access *access;    /* see catalog_access.h */
 };
 
 /* Read the catalog as of the store's current transaction, or of one of its own. NULL on error. */

@@ -80,6 +80,10 @@ static int validate_ask(const struct check_request *request, struct error *err)
 
 int check_request_validate(const struct check_request *request, struct error *err)
 {
+    if (check_asks_slurm(request) && request->scope != NULL) {
+        return error_set_reason(err, ERROR_REFUSED, "forbidden",
+                                "a question by cluster is not for who sees one project");
+    }
     if (check_asks_slurm(request)) {
         return validate_ask(request, err);
     }
@@ -236,12 +240,15 @@ void check_begin(const struct catalog *catalog, const struct conf *conf,
     if (check_asks_slurm(request)) {
         slurm_resolve(catalog, conf, request, NULL, now, &result->resolution);
         slurm_question(&result->resolution, question);
-        return;
+        return; /* nobody with a scope asks so: what completes it tells of other projects */
     }
     question->project = request->has_shape
                             ? catalog_resolve_project(catalog, conf, request->shape->source,
                                                       request->project)
                             : catalog_project(catalog, request->project);
+    if (question->project != NULL && !role_scope_has(request->scope, question->project->id)) {
+        question->project = NULL;
+    }
     find_price(catalog, conf, request, result);
 }
 

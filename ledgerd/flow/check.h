@@ -14,6 +14,7 @@
 #include "ledgerd/base/strbuf.h"
 #include "ledgerd/core/decimal.h"
 #include "ledgerd/core/points.h"
+#include "ledgerd/core/role.h"
 #include "ledgerd/core/usage.h"
 #include "ledgerd/flow/answer.h"
 #include "ledgerd/flow/engine.h"
@@ -31,6 +32,7 @@ struct check_request { /* strings are borrowed */
     struct usage_record
         *shape;           /* source, class, qos, meters, attributes; the rest is filled in here */
     struct slurm_ask ask; /* with a cluster, what is missing of all these is completed by it */
+    const struct role_scope *scope; /* any other project is unknown to it; NULL: sees all */
 };
 
 struct check_result {
@@ -51,7 +53,8 @@ static inline bool check_asks_slurm(const struct check_request *request)
 }
 
 /* Exactly one of points and shape, a project, a shape with a source and a class; of Slurm a user,
- * and points, meters or a job to modify. ERROR_ARGUMENT with a sentence. */
+ * and points, meters or a job to modify. ERROR_ARGUMENT with a sentence; ERROR_REFUSED with reason
+ * forbidden if it has a scope and asks of Slurm. */
 int check_request_validate(const struct check_request *request, struct error *err);
 
 /* What it asks for, in points: those given, or the shape's price, whose class becomes the one that

@@ -154,11 +154,49 @@ int explain_record(struct store *store, const struct catalog *catalog, const cha
     }
     if (explanation->booked == NULL && explanation->accrual == NULL &&
         explanation->in_quarantine == NULL) {
-        return error_set_reason(err, ERROR_REFUSED, "unknown_record",
-                                "the book knows no record '%s' of source '%s'", id, source);
+        return explain_unknown(source, id, err);
     }
     explain_rating(explanation);
     return 0;
+}
+
+int explain_unknown(const char *source, const char *id, struct error *err)
+{
+    return error_set_reason(err, ERROR_REFUSED, "unknown_record",
+                            "the book knows no record '%s' of source '%s'", id, source);
+}
+
+static bool booked_is_in(const struct explained_record *booked, const struct role_scope *scope)
+{
+    bool is_in = role_scope_has(scope, booked->stored.record.project);
+
+    for (size_t i = 0; i < booked->version_count; i++) {
+        is_in = is_in && role_scope_has(scope, booked->versions[i].project);
+    }
+    for (size_t i = 0; i < booked->charge_count; i++) {
+        is_in = is_in && role_scope_has(scope, booked->charges[i].project);
+    }
+    for (size_t i = 0; i < booked->refund_count; i++) {
+        is_in = is_in && role_scope_has(scope, booked->refunds[i].project);
+    }
+    return is_in;
+}
+
+bool explain_restrict(struct explanation *explanation, const struct role_scope *scope)
+{
+    if (scope == NULL) {
+        return true;
+    }
+    if (explanation->in_quarantine != NULL) {
+        store_quarantine_entry_release(explanation->in_quarantine);
+        free(explanation->in_quarantine);
+        explanation->in_quarantine = NULL;
+    }
+    if (explanation->booked == NULL && explanation->accrual == NULL) {
+        return false;
+    }
+    return (explanation->booked == NULL || booked_is_in(explanation->booked, scope)) &&
+           (explanation->accrual == NULL || role_scope_has(scope, explanation->accrual->project));
 }
 
 void explain_release(struct explanation *explanation)

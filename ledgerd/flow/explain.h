@@ -14,6 +14,7 @@
 #include "ledgerd/base/error.h"
 #include "ledgerd/base/strbuf.h"
 #include "ledgerd/core/rate.h"
+#include "ledgerd/core/role.h"
 #include "ledgerd/core/usage.h"
 #include "ledgerd/flow/catalog.h"
 #include "ledgerd/store/store.h"
@@ -40,7 +41,15 @@ int explain_record(struct store *store, const struct catalog *catalog, const cha
                    const char *id, struct explanation *explanation, struct error *err);
 void explain_release(struct explanation *explanation); /* a zeroed one is empty */
 
-/* The project that it belongs to, for callers that decide who may see it; "" if none. */
+/* Leave what a caller of that scope may see of it: nothing of what is in quarantine, which says
+ * what it likes. False if any of its projects, now or before an amendment, lies outside: then it is
+ * as if the book had never heard of it (explain_unknown). */
+bool explain_restrict(struct explanation *explanation, const struct role_scope *scope);
+
+/* The refusal of explain_record. */
+int explain_unknown(const char *source, const char *id, struct error *err);
+
+/* The project that it belongs to now; "" if none. */
 const char *explain_project(const struct explanation *explanation);
 
 /* Append it as one JSON document, or as text for people (lines, no colour). */

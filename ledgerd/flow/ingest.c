@@ -3,9 +3,7 @@
 
 #include <string.h>
 
-#include "importers/importer.h"
 #include "ledgerd/flow/ingest_holds.h"
-#include "ledgerd/flow/ingest_options.h"
 #include "ledgerd/flow/ingest_run.h"
 #include "ledgerd/store/store_batch.h"
 
@@ -20,46 +18,21 @@ const char *ingest_fate_text(enum ingest_fate fate)
     return fate_texts[fate];
 }
 
-/* One input, read by one importer. */
-struct reading {
-    const struct ingest_options *options;
-    struct input *input;
-};
-
 static int read_input(struct ingest_run *run, void *context, struct error *err)
 {
-    const struct reading *reading = context;
-    struct import_options options;
-    struct batch_reading how = {.format = reading->options->format};
-    struct strbuf text = STRBUF_INIT;
-    struct importer *importer = NULL;
-    int result = -1;
-
-    if (ingest_import_options(reading->options, run_zone(run), &options, err) == 0) {
-        importer = importer_open(reading->input, &options, err);
-    }
-    if (importer != NULL) {
-        ingest_options_write(reading->options, &text);
-        how.options = text.data;
-        how.header = importer_header(importer);
-        result = run_feed(run, importer, &how, err);
-    }
-    strbuf_release(&text);
-    importer_close(importer);
-    return result;
+    return run_read(run, context, 0, err);
 }
 
 static int ingest_input(struct store *store, struct input *input,
                         const struct ingest_options *options, bool threaded,
                         struct ingest_counts *counts, struct error *err)
 {
-    struct reading reading = {options, input};
     struct ingest_run *run = run_create(store, options, threaded, err);
     int result = -1;
 
     if (run != NULL) {
         run_watch(run, input);
-        result = run_work(run, read_input, &reading, counts, err);
+        result = run_work(run, read_input, input, counts, err);
     }
     run_destroy(run);
     return result;

@@ -1,9 +1,6 @@
 /* ingest - from an input to the committed book.
  *
- *      importer -> prepare -> batch -> post
- *
- * Preparing needs no database: it hashes, resolves names, rates and encodes rows.  Posting is one
- * transaction a batch, set-wise.
+ *      importer -> prepare (no database) -> batch -> post (a transaction each)
  *
  * A crash loses only the batches that were not committed, and reading the same input again books
  * just those.  What is booked, amended or a duplicate follows from (source, id), the content's hash
@@ -60,6 +57,7 @@ struct ingest_progress {
 
 struct ingest_item {         /* what became of one item; strings are valid during the call */
     uint64_t line;           /* line (text) or element (JSON), from 1 */
+    uint32_t body;           /* of a group, see ingest_group.h */
     const char *source, *id; /* "" if they could not be read */
     const char *project;     /* that it was resolved to; "" if none */
     enum ingest_fate fate;
@@ -92,6 +90,7 @@ struct ingest_options {
     import_unstarted_fn *unstarted; /* see struct import_options; called as hold_of is */
     void *context;                  /* of all four */
     bool runs_to_now;               /* see struct import_options */
+    bool expects_new; /* from memory: most records are news, so look few of them up before */
 };
 
 /* Import a file ("-": standard input) of any size in bounded memory: one thread reads and rates,
@@ -106,7 +105,7 @@ int ingest_stream(struct store *store, const char *name, input_read_fn *read, vo
                   const struct ingest_options *options, struct ingest_counts *counts,
                   struct error *err);
 
-/* The same from memory, in the caller's thread, for requests.  Durable when it returns. */
+/* The same from memory, in the caller's thread, for requests. Durable when it returns. */
 int ingest_bytes(struct store *store, const char *bytes, size_t length,
                  const struct ingest_options *options, struct ingest_counts *counts,
                  struct error *err);

@@ -294,6 +294,7 @@ static void tell_item(const struct poster *poster, const struct batch_item *item
 {
     const struct batch *batch = poster->batch;
     struct ingest_item told = {
+        .body = item->body,
         .line = item->number,
         .source = item->source != BATCH_NONE ? batch->sources.at[item->source].name : "",
         .id = item->kind == BATCH_SKIPPED && item->id[0] == '#' ? "" : item->id,

@@ -45,7 +45,7 @@ struct prepare {
 /* Settlements of holds are records of this source: no other record may take their identities. */
 static const char settlement_source[] = "hold";
 
-static const struct batch_reading read_nothing = {"", "", "", 0};
+static const struct batch_reading read_nothing = {"", "", "", 0, 0};
 
 struct prepare *prepare_create(const struct ingest_options *options, const struct catalog *catalog,
                                struct error *err)
@@ -669,6 +669,7 @@ int prepare_item(struct prepare *prepare, const struct import_item *item, struct
         memset(prepare->names, 0, sizeof prepare->names);
     }
     to->number = prepare->reading->number != 0 ? prepare->reading->number : item->line;
+    to->body = prepare->reading->body;
     switch (item->kind) {
     case IMPORT_RECORD:
         result = prepare_record(prepare, item, batch, to, err);

@@ -8,6 +8,7 @@
 
 #include "ledgerd/base/clock.h"
 #include "ledgerd/flow/batch_belt.h"
+#include "ledgerd/flow/ingest_options.h"
 #include "ledgerd/flow/ingest_post.h"
 #include "ledgerd/flow/ingest_prepare.h"
 #include "ledgerd/flow/ingest_turns.h"
@@ -93,7 +94,7 @@ struct ingest_run *run_create(struct store *store, const struct ingest_options *
     }
     turns_init(&run->turns);
     belt_init(&run->belt);
-    if (!threaded) { /* little, and often sent twice: cheaper to look up than to fail */
+    if (!threaded && !options->expects_new) { /* little, often sent twice: cheaper than to fail */
         turns_look_up(&run->turns);
     }
     if (load_catalog(run, err) == 0) {
@@ -183,7 +184,7 @@ static int take_empty(struct ingest_run *run, struct error *err)
     }
     run->limits.items = run->batch_records;
     run->limits.bytes = turns_is_looking_up(&run->turns) ? RUN_LOOKING_UP_BYTES : RUN_BATCH_BYTES;
-    if (run->filled++ == 0 && run->limits.items > RUN_FIRST_RECORDS) {
+    if (run->filled++ == 0 && run->is_threaded && run->limits.items > RUN_FIRST_RECORDS) {
         run->limits.items = RUN_FIRST_RECORDS;
     }
     return batch_prepare(run->filling, run->batch_records) != 0 ? no_memory(err) : 0;
@@ -216,6 +217,28 @@ int run_feed(struct ingest_run *run, struct importer *importer, const struct bat
         }
     }
     return more;
+}
+
+int run_read(struct ingest_run *run, struct input *input, uint32_t body, struct error *err)
+{
+    struct import_options options;
+    struct batch_reading how = {.format = run->options->format, .body = body};
+    struct strbuf text = STRBUF_INIT;
+    struct importer *importer = NULL;
+    int result = -1;
+
+    if (ingest_import_options(run->options, run_zone(run), &options, err) == 0) {
+        importer = importer_open(input, &options, err);
+    }
+    if (importer != NULL) {
+        ingest_options_write(run->options, &text);
+        how.options = text.data;
+        how.header = importer_header(importer);
+        result = run_feed(run, importer, &how, err);
+    }
+    strbuf_release(&text);
+    importer_close(importer);
+    return result;
 }
 
 int run_settle(struct ingest_run *run, struct usage_record *record, struct points points,

@@ -30,6 +30,11 @@ const struct zone *run_zone(const struct ingest_run *run);
 int run_feed(struct ingest_run *run, struct importer *importer, const struct batch_reading *reading,
              struct error *err);
 
+/* Feed everything that an input holds, read as the run's options say; `body` goes along with its
+ * items.  ERROR_INPUT when the rest of it cannot be read: what came before is fed.  To be called by
+ * the work only. */
+int run_read(struct ingest_run *run, struct input *input, uint32_t body, struct error *err);
+
 /* Feed the settlement of a hold, see ingest_prepare.h.  To be called by the work only. */
 struct batch_settlement;
 int run_settle(struct ingest_run *run, struct usage_record *record, struct points points,

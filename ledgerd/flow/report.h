@@ -35,6 +35,10 @@ json_t *report_close(struct store *store, struct month month, struct instant now
 int report_month_excerpt(json_t *document, const char *share, const char *project,
                          struct error *err);
 
+/* Cut the month's document down to its inference services, in the same way; what each of them has,
+ * report_service.h tells. ERROR_INTERNAL when memory is out. */
+int report_month_services(json_t *document, struct error *err);
+
 /* A project's lines of the month with its grants and daily usage. A charge belongs to the day of
  * its slice's last instant. */
 json_t *report_statement(struct store *store, const char *project, struct month month,

@@ -8,6 +8,7 @@
 #include "ledgerd/flow/report.h"
 #include "ledgerd/flow/report_head.h"
 #include "ledgerd/flow/report_project.h"
+#include "ledgerd/flow/report_service.h"
 #include "ledgerd/flow/report_share.h"
 
 struct month_work {
@@ -59,19 +60,23 @@ static int month_fill(struct store *store, struct month_work *work, const struct
                       const struct report_shares *shares, const struct report_projects *projects,
                       struct error *err)
 {
-    json_t *rows = shares_document(shares, err);
+    json_t *services = projects_document(projects, true);
+    json_t *rows = report_services_add(store, shares, projects, services, err) == 0
+                       ? shares_document(shares, err)
+                       : NULL;
     json_t *completeness = rows != NULL ? report_completeness(store, catalog, work->month, err)
                                         : NULL;
     if (completeness == NULL) {
         json_decref(rows);
+        json_decref(services);
         return -1;
     }
-    work->document = json_pack(
-        "{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:O, s:o}", "month", document_month(work->month),
-        "timezone", catalog->zone.name, "policy", shares->policy->name, "state",
-        work->each != NULL ? "closed" : "open", "digest", "", "shares", rows, "projects",
-        projects_document(projects, false), "services", projects_document(projects, true),
-        "adjustments", projects->adjustments, "completeness", completeness);
+    work->document = json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:O, s:o}", "month",
+                               document_month(work->month), "timezone", catalog->zone.name,
+                               "policy", shares->policy->name, "state",
+                               work->each != NULL ? "closed" : "open", "digest", "", "shares", rows,
+                               "projects", projects_document(projects, false), "services", services,
+                               "adjustments", projects->adjustments, "completeness", completeness);
     if (work->document == NULL) {
         return error_set(err, ERROR_INTERNAL, "out of memory for the report");
     }
@@ -222,4 +227,15 @@ int report_month_excerpt(json_t *document, const char *share, const char *projec
     }
     json_object_set_new(document, "excerpt", filter);
     return 0;
+}
+
+int report_month_services(json_t *document, struct error *err)
+{
+    json_object_del(document, "shares");
+    json_object_del(document, "projects");
+    json_object_del(document, "adjustments");
+    json_t *filter = json_pack("{s:s}", "report", "services");
+    return json_object_set_new(document, "excerpt", filter) == 0
+               ? 0
+               : error_set(err, ERROR_INTERNAL, "out of memory for the report");
 }

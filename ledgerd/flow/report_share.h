@@ -18,7 +18,10 @@
 #include "ledgerd/flow/hours.h"
 #include "ledgerd/store/store.h"
 
-enum { REPORT_MONTHS_MAX = 12 };
+enum {
+    REPORT_MONTHS_MAX = 12,
+    REPORT_SHARES_MAX = 2 * POLICY_SHARES_MAX, /* those in force, and those that were once */
+};
 
 struct report_cell {        /* one share in one month, or the sum of several */
     struct points granted;  /* net of what was revoked */
@@ -41,6 +44,14 @@ struct report_share_row {
     struct report_cell cells[REPORT_MONTHS_MAX];
 };
 
+struct report_service_use { /* of one inference service, by month, and by share in its order */
+    const struct catalog_project *service;
+    struct unit_seconds gpu[REPORT_MONTHS_MAX];
+    struct hours whole[REPORT_MONTHS_MAX]; /* the same as hours, which the months add up to */
+    struct points list[REPORT_MONTHS_MAX][REPORT_SHARES_MAX];   /* of the tokens that it served */
+    struct hours divided[REPORT_MONTHS_MAX][REPORT_SHARES_MAX]; /* whole, over the shares */
+};
+
 struct report_shares {
     const struct catalog *catalog; /* borrowed */
     const struct policy *policy;   /* in force at the end of the last month, else the first */
@@ -49,6 +60,8 @@ struct report_shares {
     size_t month_count; /* months of the matrix, from the first on */
     size_t share_count;
     struct report_share_row *shares; /* those of the policy in its order, then others */
+    size_t service_count;
+    struct report_service_use *services; /* those that used or served anything */
 };
 
 /* Gather the months of the fiscal year up to `last`, inside one store_transact. The month of `now`

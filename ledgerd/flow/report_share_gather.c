@@ -7,14 +7,6 @@
 #include "ledgerd/store/store_report.h"
 #include "ledgerd/store/store_report_share.h"
 
-enum { SHARES_MAX = 2 * POLICY_SHARES_MAX }; /* those in force, and those that were once */
-
-struct service_use { /* of one inference service */
-    const struct catalog_project *service;
-    struct unit_seconds gpu[REPORT_MONTHS_MAX];
-    struct points list[REPORT_MONTHS_MAX][SHARES_MAX]; /* of the tokens that it served */
-};
-
 struct gathering {
     struct report_shares *out;
     struct instant now;
@@ -24,12 +16,10 @@ struct gathering {
     struct exact entry[REPORT_MONTHS_MAX]; /* its device hours by month */
     struct exact nominal[REPORT_MONTHS_MAX];
     struct exact available[REPORT_MONTHS_MAX]; /* nominal as adjusted */
-    struct exact offered[SHARES_MAX][REPORT_MONTHS_MAX];
+    struct exact offered[REPORT_SHARES_MAX][REPORT_MONTHS_MAX];
     struct exact capacity;    /* GPU hours of the fiscal year's entries */
     struct points gpu_minted; /* points minted for them */
-    struct unit_seconds used[SHARES_MAX][REPORT_MONTHS_MAX];
-    size_t service_count;
-    struct service_use *services;
+    struct unit_seconds used[REPORT_SHARES_MAX][REPORT_MONTHS_MAX];
 };
 
 static int overflow(struct error *err)
@@ -58,8 +48,9 @@ static ptrdiff_t share_row(struct report_shares *out, const char *share, struct 
             return (ptrdiff_t)i;
         }
     }
-    if (out->share_count == SHARES_MAX) {
-        return error_set(err, ERROR_INTERNAL, "more than %d shares in one fiscal year", SHARES_MAX);
+    if (out->share_count == REPORT_SHARES_MAX) {
+        return error_set(err, ERROR_INTERNAL, "more than %d shares in one fiscal year",
+                         REPORT_SHARES_MAX);
     }
     struct report_share_row *row = &out->shares[out->share_count];
     strncat(row->share, share, sizeof row->share - 1);
@@ -149,22 +140,24 @@ static int move_take(void *context, const struct report_share_move *row, struct 
     return strcmp(row->kind, "lend") == 0 ? add(&cell->lent, row->points, err) : 0;
 }
 
-static struct service_use *service_of(struct gathering *g, const struct catalog_project *service,
-                                      struct error *err)
+static struct report_service_use *service_of(struct report_shares *out,
+                                             const struct catalog_project *service,
+                                             struct error *err)
 {
-    for (size_t i = 0; i < g->service_count; i++) {
-        if (g->services[i].service == service) {
-            return &g->services[i];
+    for (size_t i = 0; i < out->service_count; i++) {
+        if (out->services[i].service == service) {
+            return &out->services[i];
         }
     }
-    struct service_use *more = reallocarray(g->services, g->service_count + 1, sizeof *g->services);
+    struct report_service_use *more = reallocarray(out->services, out->service_count + 1,
+                                                   sizeof *out->services);
     if (more == NULL) {
         error_set(err, ERROR_INTERNAL, "out of memory for services");
         return NULL;
     }
-    g->services = more;
-    g->services[g->service_count] = (struct service_use){.service = service};
-    return &g->services[g->service_count++];
+    out->services = more;
+    out->services[out->service_count] = (struct report_service_use){.service = service};
+    return &out->services[out->service_count++];
 }
 
 static int usage_take(void *context, const struct report_share_usage *row, struct error *err)
@@ -178,7 +171,7 @@ static int usage_take(void *context, const struct report_share_usage *row, struc
     }
     if (row->share[0] == '\0') {
         const struct catalog_project *own = catalog_project(g->out->catalog, row->service);
-        struct service_use *use = own != NULL ? service_of(g, own, err) : NULL;
+        struct report_service_use *use = own != NULL ? service_of(g->out, own, err) : NULL;
         if (own != NULL && use == NULL) {
             return -1;
         }
@@ -193,7 +186,7 @@ static int usage_take(void *context, const struct report_share_usage *row, struc
     if (served == NULL) {
         return 0;
     }
-    struct service_use *use = service_of(g, served, err);
+    struct report_service_use *use = service_of(g->out, served, err);
     return use == NULL ? -1 : add(&use->list[m][s], row->list_points, err);
 }
 
@@ -238,10 +231,29 @@ static int held_take(void *context, const char *project, struct points held, str
     return cell == NULL ? 0 : add(&cell->held, held, err);
 }
 
+/* Hours of the fiscal year so far. What a month adds is the difference of the rounded sums, so
+ * that the months of a year add up to its rounded whole. */
+struct running {
+    struct exact sum;
+    struct hours rounded;
+};
+
+static int running_add(struct running *running, const struct exact *more, struct hours *step)
+{
+    struct hours until;
+    exact_add(&running->sum, more);
+    if (hours_round(&running->sum, &until) < 0) {
+        return -1;
+    }
+    step->micro = until.micro - running->rounded.micro;
+    running->rounded = until;
+    return 0;
+}
+
 /* A share's part of a service's month as a fraction: of the list points that it served, or of the
  * policy while nobody asked it anything. */
-static void service_weight(const struct gathering *g, const struct service_use *use, size_t m,
-                           size_t s, int64_t list_whole, struct exact *weight)
+static void service_weight(const struct gathering *g, const struct report_service_use *use,
+                           size_t m, size_t s, int64_t list_whole, struct exact *weight)
 {
     if (list_whole > 0) {
         int64_t list = use->list[m][s].micro > 0 ? use->list[m][s].micro : 0;
@@ -255,9 +267,29 @@ static void service_weight(const struct gathering *g, const struct service_use *
     exact_set_decimal(weight, share != NULL ? share->fraction : DECIMAL_ZERO);
 }
 
+/* A service's GPU hours, month by month: a job over a month's edge has in both together what it has
+ * as a whole. */
+static int service_round(const struct gathering *g, struct report_service_use *use,
+                         struct error *err)
+{
+    struct running so_far = {0};
+    struct exact hours;
+    int result = 0;
+    exact_init(&so_far.sum);
+    exact_init(&hours);
+    for (size_t m = 0; result == 0 && m < g->out->month_count; m++) {
+        exact_set_i64(&hours, 0);
+        hours_add_exact(&hours, use->gpu[m]);
+        result = running_add(&so_far, &hours, &use->whole[m]);
+    }
+    exact_release(&so_far.sum);
+    exact_release(&hours);
+    return result < 0 ? overflow(err) : 0;
+}
+
 /* Divide a service's GPU hours of a month over the shares: as differences of rounded cumulative
  * hours, so that the parts add up to the whole. */
-static int service_divide(struct gathering *g, const struct service_use *use, size_t m,
+static int service_divide(struct gathering *g, struct report_service_use *use, size_t m,
                           struct error *err)
 {
     struct exact weight;
@@ -280,14 +312,15 @@ static int service_divide(struct gathering *g, const struct service_use *use, si
         struct hours until;
         service_weight(g, use, m, s, whole, &weight);
         exact_add(&sum, &weight);
-        exact_set_i64(&due, 0);
-        hours_add_exact(&due, use->gpu[m]);
+        exact_set_points(&due, (struct points){use->whole[m].micro});
         exact_multiply(&due, &sum);
         struct report_cell *cell = &g->out->shares[s].cells[m];
-        if (hours_round(&due, &until) < 0 ||
-            hours_add(&cell->service, (struct hours){until.micro - before.micro}) < 0) {
+        if (hours_round(&due, &until) < 0) {
             result = overflow(err);
+            break;
         }
+        use->divided[m][s] = (struct hours){until.micro - before.micro};
+        result = hours_add(&cell->service, use->divided[m][s]) < 0 ? overflow(err) : 0;
         before = until;
     }
     exact_release(&weight);
@@ -305,25 +338,6 @@ static void points_to_hours(const struct gathering *g, struct points points, str
         exact_multiply(hours, &g->capacity);
         exact_divide_i64(hours, g->gpu_minted.micro);
     }
-}
-
-/* Hours of the fiscal year so far. What a month adds is the difference of the rounded sums, so
- * that the months of a year add up to its rounded whole. */
-struct running {
-    struct exact sum;
-    struct hours rounded;
-};
-
-static int running_add(struct running *running, const struct exact *more, struct hours *step)
-{
-    struct hours until;
-    exact_add(&running->sum, more);
-    if (hours_round(&running->sum, &until) < 0) {
-        return -1;
-    }
-    step->micro = until.micro - running->rounded.micro;
-    running->rounded = until;
-    return 0;
 }
 
 struct running_cells {
@@ -381,11 +395,13 @@ static int cells_finish(struct gathering *g, struct error *err)
             return -1;
         }
     }
-    for (size_t m = 0; m < g->out->month_count; m++) {
-        for (size_t i = 0; i < g->service_count; i++) {
-            if (service_divide(g, &g->services[i], m, err) < 0) {
-                return -1;
-            }
+    for (size_t i = 0; i < g->out->service_count; i++) {
+        int result = service_round(g, &g->out->services[i], err);
+        for (size_t m = 0; result == 0 && m < g->out->month_count; m++) {
+            result = service_divide(g, &g->out->services[i], m, err);
+        }
+        if (result < 0) {
+            return -1;
         }
     }
     return 0;
@@ -415,7 +431,7 @@ static void exacts_init(struct gathering *g)
         exact_init(&g->entry[m]);
         exact_init(&g->nominal[m]);
         exact_init(&g->available[m]);
-        for (size_t s = 0; s < SHARES_MAX; s++) {
+        for (size_t s = 0; s < REPORT_SHARES_MAX; s++) {
             exact_init(&g->offered[s][m]);
         }
     }
@@ -428,11 +444,10 @@ static void gathering_destroy(struct gathering *g)
         exact_release(&g->entry[m]);
         exact_release(&g->nominal[m]);
         exact_release(&g->available[m]);
-        for (size_t s = 0; s < SHARES_MAX; s++) {
+        for (size_t s = 0; s < REPORT_SHARES_MAX; s++) {
             exact_release(&g->offered[s][m]);
         }
     }
-    free(g->services);
     free(g);
 }
 
@@ -466,7 +481,7 @@ int report_shares_gather(struct store *store, const struct catalog *catalog, str
         .fiscal_year = year,
         .first = first,
         .month_count = (size_t)(last.number - first.number + 1),
-        .shares = calloc(SHARES_MAX, sizeof *out.shares),
+        .shares = calloc(REPORT_SHARES_MAX, sizeof *out.shares),
     };
     struct gathering *g = calloc(1, sizeof *g);
     if (g == NULL || out.shares == NULL) {
@@ -481,7 +496,7 @@ int report_shares_gather(struct store *store, const struct catalog *catalog, str
     int result = shares_read(store, g, err);
     gathering_destroy(g);
     if (result < 0) {
-        free(out.shares);
+        report_shares_release(&out);
         return -1;
     }
     *shares = out;
@@ -491,5 +506,6 @@ int report_shares_gather(struct store *store, const struct catalog *catalog, str
 void report_shares_release(struct report_shares *shares)
 {
     free(shares->shares);
+    free(shares->services);
     *shares = (struct report_shares){0};
 }

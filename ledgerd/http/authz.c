@@ -10,9 +10,9 @@
 #include "ledgerd/flow/check.h"
 #include "ledgerd/http/route.h"
 
-static void deny(struct reply *reply, const char *reason, const char *detail)
+void authz_deny(struct reply *reply, unsigned status, const char *reason, const char *detail)
 {
-    reply->status = 403;
+    reply->status = status;
     reply_header(reply, "X-Ledger-Reason", reason);
     reply_header(reply, "X-Ledger-Detail", detail);
 }
@@ -49,7 +49,7 @@ static void answer_headers(struct reply *reply, const struct check_result *resul
     }
     struct strbuf detail = STRBUF_INIT;
     answer_write_detail(&result->question, &result->answer, &detail);
-    deny(reply, decide_reason_text(result->answer.decision.reason), detail.data);
+    authz_deny(reply, 403, decide_reason_text(result->answer.decision.reason), detail.data);
     strbuf_release(&detail);
 }
 
@@ -63,8 +63,9 @@ void handle_authz(struct request *request, struct reply *reply)
     struct error err = {0};
 
     check_request_init(&check, &shape);
+    check.scope = request->scope;
     if (read_headers(request, &check, &err) != 0) {
-        deny(reply, "bad_argument", err.text);
+        authz_deny(reply, 403, "bad_argument", err.text);
         return;
     }
     engine_enter(service->engine, &reading);
@@ -72,7 +73,7 @@ void handle_authz(struct request *request, struct reply *reply)
         answer_headers(reply, &result);
         atomic_fetch_add(&service->metrics.decisions[result.answer.decision.reason], 1);
     } else {
-        deny(reply, "internal", err.text);
+        authz_deny(reply, 403, "internal", err.text);
     }
     engine_leave(service->engine, &reading);
 }

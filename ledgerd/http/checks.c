@@ -32,7 +32,7 @@ static void write_decision(struct service *service, const struct check_result *r
                               memory_order_relaxed);
 }
 
-/* Decide one request and write its decision. */
+/* Decide one question and write its decision. */
 static int decide_one(struct service *service, const struct engine_reading *reading,
                       const struct check_request *check, struct strbuf *out, struct error *err)
 {
@@ -56,6 +56,7 @@ void handle_check(struct request *request, struct reply *reply)
     struct error err = {0};
 
     check_request_init(&check, &shape);
+    check.scope = request->scope;
     if (check_input_from_query(request, &check, &err) != 0) {
         reply_error(reply, &err);
         return;
@@ -72,8 +73,10 @@ void handle_check(struct request *request, struct reply *reply)
 }
 
 /* Decide the array's questions in order. On error nothing of the body counts. */
-static int decide_all(struct service *service, json_t *array, struct strbuf *out, struct error *err)
+static int decide_all(const struct request *request, json_t *array, struct strbuf *out,
+                      struct error *err)
 {
+    struct service *service = request->service;
     struct engine_reading reading;
     int result = 0;
 
@@ -84,6 +87,7 @@ static int decide_all(struct service *service, json_t *array, struct strbuf *out
         struct check_request check;
 
         check_request_init(&check, &shape);
+        check.scope = request->scope;
         if (i > 0) {
             strbuf_add_char(out, ',');
         }
@@ -116,7 +120,7 @@ void handle_checks(struct request *request, struct reply *reply)
         reply_problem(reply, 400, "bad_input", "the body must be an array of at most 1000 checks");
     } else {
         reply_json(reply, 200);
-        if (decide_all(request->service, array, &reply->body, &err) != 0) {
+        if (decide_all(request, array, &reply->body, &err) != 0) {
             reply_error(reply, &err);
         }
     }

@@ -13,7 +13,7 @@ json_t *hold_input_body(const struct request *request, bool may_be_empty, struct
     json_t *body;
 
     if (request->body.length > HOLD_BODY_MAX_BYTES) {
-        error_set(err, ERROR_INPUT, "the body is longer than the %d bytes that a hold may take",
+        error_set(err, ERROR_INPUT, "the body is longer than the %d bytes that it may have here",
                   HOLD_BODY_MAX_BYTES);
         return NULL;
     }

@@ -14,6 +14,7 @@
 #include "ledgerd/flow/hold_document.h"
 #include "ledgerd/flow/hold_end.h"
 #include "ledgerd/flow/hold_group.h"
+#include "ledgerd/flow/hold_info.h"
 #include "ledgerd/http/ask_input.h"
 #include "ledgerd/http/hold_input.h"
 #include "ledgerd/http/loop.h"
@@ -194,7 +195,9 @@ void handle_hold(struct request *request, struct reply *reply)
     struct hold_info hold;
     struct error err = {0};
 
-    if (hold_find(request->store, request_part(request, 2), clock_now(), &hold, &err) != 0) {
+    if (hold_find(request->store, request_part(request, 2), clock_now(), &hold, &err) != 0 ||
+        (!role_scope_has(request->scope, hold.project) &&
+         hold_unknown(request_part(request, 2), &err) != 0)) {
         reply_error(reply, &err);
         return;
     }

@@ -44,12 +44,12 @@ static void describe_bound(int descriptor, char *text)
     snprintf(text, LISTEN_TEXT_BYTES, strchr(host, ':') != NULL ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-static int open_address(const char *name, const struct addrinfo *found, char *text,
-                        struct error *err)
+static int open_address(const char *name, const struct addrinfo *found, bool may_be_beyond,
+                        char *text, struct error *err)
 {
     const int one = 1;
 
-    if (!is_loopback(found->ai_addr)) {
+    if (!may_be_beyond && !is_loopback(found->ai_addr)) {
         return error_set(
             err, ERROR_ARGUMENT,
             "listen %s: not a loopback address; without authentication ledgerd listens on "
@@ -71,7 +71,8 @@ static int open_address(const char *name, const struct addrinfo *found, char *te
     return descriptor;
 }
 
-int listen_tcp(const struct conf_address *address, char *text, struct error *err)
+int listen_tcp(const struct conf_address *address, bool may_be_beyond, char *text,
+               struct error *err)
 {
     char name[CONF_HOST_BYTES + 16];
     char port[8];
@@ -86,7 +87,7 @@ int listen_tcp(const struct conf_address *address, char *text, struct error *err
     if (failure != 0) {
         return error_set(err, ERROR_ARGUMENT, "listen %s: %s", name, gai_strerror(failure));
     }
-    int descriptor = open_address(name, found, text, err);
+    int descriptor = open_address(name, found, may_be_beyond, text, err);
     freeaddrinfo(found);
     return descriptor;
 }

@@ -53,6 +53,19 @@ static void render_decisions(struct metrics *metrics, struct strbuf *out)
     }
 }
 
+static void render_callers(struct metrics *metrics, struct strbuf *out)
+{
+    metrics_describe(out, "ledger_callers_refused_total", "counter",
+                     "Requests of callers who could not say who they are (401, after too many of "
+                     "them 429), or may not (403)");
+    strbuf_printf(out, "ledger_callers_refused_total{status=\"401\"} %" PRIu64 "\n",
+                  atomic_load(&metrics->callers_unknown));
+    strbuf_printf(out, "ledger_callers_refused_total{status=\"403\"} %" PRIu64 "\n",
+                  atomic_load(&metrics->callers_forbidden));
+    strbuf_printf(out, "ledger_callers_refused_total{status=\"429\"} %" PRIu64 "\n",
+                  atomic_load(&metrics->callers_limited));
+}
+
 static void render_records(struct metrics *metrics, struct strbuf *out)
 {
     metrics_describe(out, "ledger_records_total", "counter",
@@ -149,6 +162,7 @@ void metrics_render(struct metrics *metrics, struct engine *engine, const struct
                     const char *const *route_names, size_t route_count, struct strbuf *out)
 {
     render_requests(metrics, route_names, route_count, out);
+    render_callers(metrics, out);
     render_decisions(metrics, out);
     render_records(metrics, out);
     render_holds(engine, holds, out);

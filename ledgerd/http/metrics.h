@@ -17,6 +17,7 @@ struct metrics {
         requests[METRICS_ROUTES_MAX][METRICS_STATUS_CLASSES]; /* by route and status / 100 */
     _Atomic uint64_t request_us[METRICS_ROUTES_MAX];
     _Atomic uint64_t decisions[METRICS_REASONS_MAX]; /* by decide_reason */
+    _Atomic uint64_t callers_unknown, callers_forbidden, callers_limited;
     _Atomic uint64_t records_booked, records_amended, records_duplicate, records_quarantined;
 };
 

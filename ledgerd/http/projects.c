@@ -25,6 +25,19 @@ static void write_project(const struct catalog_project *project, struct strbuf *
                   project->is_closed ? "closed" : "open");
 }
 
+/* The first project at or behind `i` that lies behind the cursor and in the scope. */
+static size_t next_project(const struct catalog *catalog, const struct role_scope *scope,
+                           const char *cursor, size_t i)
+{
+    for (; i < catalog->project_count; i++) {
+        const char *id = catalog->projects[i].id;
+        if ((cursor == NULL || strcmp(id, cursor) > 0) && role_scope_has(scope, id)) {
+            break;
+        }
+    }
+    return i;
+}
+
 /* A page of the catalog's projects, which are sorted by id: the cursor is the last id of the page
  * before. */
 void handle_projects(struct request *request, struct reply *reply)
@@ -45,12 +58,10 @@ void handle_projects(struct request *request, struct reply *reply)
     }
     reply_json(reply, 200);
     strbuf_add_string(out, "{\"projects\":[");
-    size_t i = 0;
-    for (; i < catalog->project_count && count < limit; i++) {
+    size_t i = next_project(catalog, request->scope, cursor, 0);
+    for (; i < catalog->project_count && count < limit;
+         i = next_project(catalog, request->scope, cursor, i + 1)) {
         const struct catalog_project *project = &catalog->projects[i];
-        if (cursor != NULL && strcmp(project->id, cursor) <= 0) {
-            continue;
-        }
         strbuf_add_string(out, count++ > 0 ? "," : "");
         write_project(project, out);
         strbuf_add_char(out, '}');
@@ -139,10 +150,21 @@ void handle_project_balance(struct request *request, struct reply *reply)
 struct transfer_page {
     struct portal_transfer_query query;
     const struct catalog *catalog;
+    const struct role_scope *scope;
     struct strbuf *out;
     int count;
     int64_t last;
 };
+
+/* An account's name; of another project that the caller may not see, that it is one. */
+static void write_account(const struct transfer_page *page, const char *name)
+{
+    static const char prefix[] = "project/";
+    bool is_hidden = strncmp(name, prefix, sizeof(prefix) - 1) == 0 &&
+                     !role_scope_has(page->scope, name + sizeof(prefix) - 1);
+
+    strbuf_add_json_string(page->out, is_hidden ? "project" : name);
+}
 
 static int write_transfer(void *context, const struct portal_transfer *row, struct error *err)
 {
@@ -163,9 +185,9 @@ static int write_transfer(void *context, const struct portal_transfer *row, stru
                   month_format(row->month, month[0]), month_format(row->belongs_to, month[1]),
                   row->kind);
     strbuf_add_string(out, ",\"debit\":");
-    strbuf_add_json_string(out, row->debit_account);
+    write_account(page, row->debit_account);
     strbuf_add_string(out, ",\"credit\":");
-    strbuf_add_json_string(out, row->credit_account);
+    write_account(page, row->credit_account);
     strbuf_printf(out, ",\"points\":\"%s\",\"source\":", points_format(row->points, points));
     strbuf_add_json_string(out, row->source[0] != '\0' ? row->source : NULL);
     strbuf_printf(out, ",\"charges\":%" PRId64 ",\"grant\":", row->charges);
@@ -218,7 +240,7 @@ static int read_transfers(struct request *request, struct reply *reply,
                           const struct catalog *catalog, const struct catalog_project *project,
                           struct error *err)
 {
-    struct transfer_page page = {.catalog = catalog, .out = &reply->body};
+    struct transfer_page page = {.catalog = catalog, .scope = request->scope, .out = &reply->body};
 
     if (read_transfer_query(request, &catalog->calendar, project, &page.query, err) != 0) {
         return -1;

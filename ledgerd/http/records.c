@@ -15,7 +15,9 @@ void handle_records(struct request *request, struct reply *reply)
     }
     struct engine_catalog *catalog = engine_catalog_borrow(request->service->engine);
     if (explain_record(request->store, engine_catalog_of(catalog), source, id, &explanation,
-                       &err) == 0) {
+                       &err) == 0 &&
+        (explain_restrict(&explanation, request->scope) ||
+         explain_unknown(source, id, &err) == 0)) {
         reply_json(reply, 200);
         explain_write_json(&explanation, &reply->body);
     } else {

@@ -44,6 +44,7 @@ static const char *status_title(unsigned status)
         const char *title;
     } titles[] = {
         {400, "Bad request"},
+        {401, "Not known who calls"},
         {402, "Not enough points"},
         {403, "Not allowed"},
         {404, "Not found"},
@@ -53,6 +54,7 @@ static const char *status_title(unsigned status)
         {414, "URI too long"},
         {415, "Unsupported media type"},
         {422, "Unprocessable content"},
+        {429, "Too many failures"},
         {500, "Internal error"},
         {503, "Cannot answer now"},
     };
@@ -68,8 +70,10 @@ static const char *status_title(unsigned status)
 /* OpenAI's words for the kinds of error that its clients tell apart. */
 static const char *openai_type(unsigned status)
 {
-    return status == 402   ? "insufficient_quota"
+    return status == 401   ? "authentication_error"
+           : status == 402 ? "insufficient_quota"
            : status == 403 ? "permission_error"
+           : status == 429 ? "rate_limit_error"
            : status >= 500 ? "server_error"
                            : "invalid_request_error";
 }

@@ -17,7 +17,7 @@ struct request *request_create(struct service *service, struct MHD_Connection *c
     }
     /* The text buffer needs no clearing, and clearing it would cost more than the rest of a check.
      */
-    memset(request, 0, offsetof(struct request, arguments));
+    memset(request, 0, offsetof(struct request, scope_kept));
     request->service = service;
     request->connection = connection;
     request->state = REQUEST_READING;

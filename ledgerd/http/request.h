@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "ledgerd/base/strbuf.h"
+#include "ledgerd/core/role.h"
 #include "ledgerd/http/reply.h"
 #include "ledgerd/http/service.h"
 
@@ -47,11 +48,13 @@ struct request {
     struct loop *loop; /* whose thread serves the connection; NULL: one of libmicrohttpd's */
     const struct route *route;
     enum request_state state;
+    bool is_refused; /* by auth: the reply is there, and the body is not wanted */
     bool body_too_large;
     size_t discarded_bytes; /* of a body that is too large */
     struct strbuf body;
     struct reply reply;
-    struct request_later later; /* of ROUTE_LATER; all NULL if the reply is there */
+    const struct role_scope *scope; /* what its caller may know of; NULL: every project */
+    struct request_later later;     /* of ROUTE_LATER; all NULL if the reply is there */
     size_t part_count;
     const char *parts[REQUEST_PARTS_MAX];
     size_t argument_count;
@@ -61,6 +64,7 @@ struct request {
     bool text_full;       /* something did not fit: the URL is too long */
     size_t text_used;
     /* From here on memory is not cleared: that would cost more than the rest of a check. */
+    struct role_scope scope_kept;
     struct request_argument arguments[REQUEST_ARGUMENTS_MAX];
     char text[REQUEST_TEXT_BYTES];
 };

@@ -4,30 +4,45 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Who may call. A decision names its project as it was asked for, by an alias, say: it is not for
+ * who sees one project. */
+enum {
+    READERS = ROLE_REPORT | ROLE_ADMIN,                  /* of what is about all projects */
+    PROJECT_READERS = ROLE_READ | READERS,               /* of one project's book */
+    PROJECT_USERS = ROLE_GATEWAY_USER | PROJECT_READERS, /* of what its users see */
+    HOLDERS = ROLE_SUBMIT | ROLE_ADMIN,                  /* who act before work runs */
+    HOLD_READERS = ROLE_SUBMIT | PROJECT_READERS,
+    DECISION_READERS = ROLE_SUBMIT | READERS,
+    ASKERS = ROLE_SUBMIT | PROJECT_USERS,
+};
+
 const struct route routes[] = {
-    {"GET", "/healthz", ROUTE_MEMORY, handle_healthz},
-    {"GET", "/readyz", ROUTE_MEMORY, handle_readyz},
-    {"GET", "/metrics", ROUTE_MEMORY, handle_metrics},
-    {"GET", "/v1/check", ROUTE_MEMORY, handle_check},
-    {"POST", "/v1/checks", ROUTE_MEMORY, handle_checks},
-    {"GET", "/v1/authz", ROUTE_MEMORY, handle_authz},
-    {"GET", "/v1/decisions/{id}", ROUTE_EITHER, handle_decision},
-    {"POST", "/v1/holds", ROUTE_LATER, handle_hold_post},
-    {"GET", "/v1/holds/{hold}", ROUTE_READ, handle_hold},
-    {"POST", "/v1/holds/{hold}/settle", ROUTE_WRITE, handle_hold_settle},
-    {"POST", "/v1/holds/{hold}/release", ROUTE_WRITE, handle_hold_release},
-    {"POST", "/v1/holds/{hold}/extend", ROUTE_WRITE, handle_hold_extend},
-    {"POST", "/v1/usage", ROUTE_WRITE, handle_usage_post},
-    {"GET", "/v1/projects", ROUTE_READ, handle_projects},
-    {"GET", "/v1/projects/{project}", ROUTE_READ, handle_project},
-    {"GET", "/v1/projects/{project}/balance", ROUTE_READ, handle_project_balance},
-    {"GET", "/v1/projects/{project}/usage", ROUTE_READ, handle_project_usage},
-    {"GET", "/v1/projects/{project}/statement", ROUTE_READ, handle_project_statement},
-    {"GET", "/v1/projects/{project}/transfers", ROUTE_READ, handle_project_transfers},
-    {"GET", "/v1/projects/{project}/holds", ROUTE_READ, handle_project_holds},
-    {"GET", "/v1/shares", ROUTE_READ, handle_shares},
-    {"GET", "/v1/reports/monthly", ROUTE_READ, handle_report_monthly},
-    {"GET", "/v1/records", ROUTE_READ, handle_records},
+    {"GET", "/healthz", ROUTE_MEMORY, ROLES_NOT_ASKED, handle_healthz},
+    {"GET", "/readyz", ROUTE_MEMORY, ROLES_NOT_ASKED, handle_readyz},
+    {"GET", "/metrics", ROUTE_MEMORY, READERS, handle_metrics},
+    {"GET", "/v1/check", ROUTE_MEMORY, ASKERS, handle_check},
+    {"POST", "/v1/checks", ROUTE_MEMORY, ASKERS, handle_checks},
+    {"GET", "/v1/authz", ROUTE_MEMORY, ASKERS, handle_authz},
+    {"GET", "/v1/decisions/{id}", ROUTE_EITHER, DECISION_READERS, handle_decision},
+    {"POST", "/v1/holds", ROUTE_LATER, HOLDERS, handle_hold_post},
+    {"GET", "/v1/holds/{hold}", ROUTE_READ, HOLD_READERS, handle_hold},
+    {"POST", "/v1/holds/{hold}/settle", ROUTE_WRITE, HOLDERS, handle_hold_settle},
+    {"POST", "/v1/holds/{hold}/release", ROUTE_WRITE, HOLDERS, handle_hold_release},
+    {"POST", "/v1/holds/{hold}/extend", ROUTE_WRITE, HOLDERS, handle_hold_extend},
+    {"POST", "/v1/usage", ROUTE_GROUP, ROLE_INGEST | ROLE_ADMIN, handle_usage_posts},
+    {"GET", "/v1/projects", ROUTE_READ, PROJECT_READERS, handle_projects},
+    {"GET", "/v1/projects/{project}", ROUTE_READ, PROJECT_READERS, handle_project},
+    {"GET", "/v1/projects/{project}/balance", ROUTE_READ, PROJECT_USERS, handle_project_balance},
+    {"GET", "/v1/projects/{project}/usage", ROUTE_READ, PROJECT_USERS, handle_project_usage},
+    {"GET", "/v1/projects/{project}/statement", ROUTE_READ, PROJECT_READERS,
+     handle_project_statement},
+    {"GET", "/v1/projects/{project}/transfers", ROUTE_READ, PROJECT_READERS,
+     handle_project_transfers},
+    {"GET", "/v1/projects/{project}/holds", ROUTE_READ, PROJECT_READERS, handle_project_holds},
+    {"GET", "/v1/shares", ROUTE_READ, READERS, handle_shares},
+    {"GET", "/v1/reports/monthly", ROUTE_READ, READERS, handle_report_monthly},
+    {"GET", "/v1/records", ROUTE_READ, PROJECT_READERS, handle_records},
+    {"POST", "/v1/tokens/introspect", ROUTE_MEMORY, HOLDERS, handle_introspect},
 };
 
 const size_t route_count = sizeof(routes) / sizeof(routes[0]);

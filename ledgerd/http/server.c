@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "ledgerd/base/clock.h"
+#include "ledgerd/http/auth.h"
 #include "ledgerd/http/connections.h"
 #include "ledgerd/http/listen.h"
 #include "ledgerd/http/loop.h"
@@ -111,6 +112,8 @@ static bool find_fault(struct request *request, const char *url, const char *met
         reply_problem(reply, 404, "not_found", "there is nothing at this path");
     } else if (request->route == NULL) {
         refuse_method(request);
+    } else if (!auth_admit(request)) {
+        return true;
     } else if (!request_header_is_text(request, "Idempotency-Key")) {
         reply_problem(reply, 400, "bad_argument", "Idempotency-Key: is not UTF-8");
     } else {
@@ -125,11 +128,13 @@ static bool take_body(struct request *request, const char *data, size_t length)
 {
     size_t limit = server_of(request)->max_body_bytes;
 
-    if (!request->body_too_large && length <= limit - request->body.length) {
+    if (!request->is_refused && !request->body_too_large &&
+        length <= limit - request->body.length) {
         strbuf_add(&request->body, data, length);
         return true;
     }
-    request->body_too_large = true; /* the rest is read and thrown away, then answered */
+    request->body_too_large =
+        !request->is_refused; /* the rest is read and thrown away, then answered */
     strbuf_release(&request->body);
     request->discarded_bytes += length;
     return request->discarded_bytes <= SERVER_DISCARD_BODIES * limit;
@@ -182,7 +187,7 @@ static bool answer_from_memory(struct request *request)
     enum route_place place = request->route->place;
     int64_t started_us = clock_monotonic_us();
 
-    if (place == ROUTE_READ || place == ROUTE_WRITE) {
+    if (place == ROUTE_READ || place == ROUTE_WRITE || place == ROUTE_GROUP) {
         return false;
     }
     request->route->handle(request, &request->reply);
@@ -199,7 +204,7 @@ static enum MHD_Result answer_request(struct request *request)
     if (request->body_too_large) {
         reply_problem(&request->reply, 413, "too_large", "the body is larger than max_body_bytes");
     }
-    if (request->reply.content_type != NULL) {
+    if (request->is_refused || request->reply.content_type != NULL) {
         return send_reply(request); /* a fault that was found before */
     }
     if (answer_from_memory(request)) {
@@ -269,6 +274,9 @@ static bool refuse_at_once(struct request *request)
                       "Transfer-Encoding: chunked without it");
         reply_header(&request->reply, MHD_HTTP_HEADER_CONNECTION, "close");
         return true;
+    }
+    if (request->is_refused) {
+        return request_header(request, MHD_HTTP_HEADER_EXPECT) != NULL;
     }
     request->body_too_large = may_refuse_at_once(request, server_of(request)->max_body_bytes);
     return request->body_too_large;
@@ -384,7 +392,8 @@ static int start_listeners(struct server *server, struct error *err)
         }
     }
     for (size_t i = 0; i < conf->listen_count; i++) {
-        int descriptor = listen_tcp(&conf->listen[i], address, err);
+        int descriptor = listen_tcp(&conf->listen[i], auth_is_required(server->service.auth),
+                                    address, err);
         if (descriptor < 0 || add_listener(server, descriptor, address, NULL, err) != 0) {
             return -1;
         }
@@ -408,6 +417,11 @@ struct server *server_start(const struct conf *conf, const char *conninfo, struc
         conf, conf->listen_count + (conf->unix_path[0] != '\0'), err);
     if (server->connections == NULL) {
         free(server);
+        return NULL;
+    }
+    server->service.auth = auth_create(conf, err);
+    if (server->service.auth == NULL) {
+        server_stop(server);
         return NULL;
     }
     server->service.decisions = decisions_create();
@@ -481,5 +495,6 @@ void server_stop(struct server *server)
     workers_destroy(server->workers);
     hold_group_destroy(server->service.holds);
     decisions_destroy(server->service.decisions);
+    auth_destroy(server->service.auth);
     free(server);
 }

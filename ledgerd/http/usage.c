@@ -1,5 +1,5 @@
 /* usage - POST /v1/usage: records come in, their fates go out, and what was booked is durable
- * before the answer. */
+ * before the answer. Posts that wait together are booked together (ingest_group.h). */
 #include <jansson.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -8,8 +8,9 @@
 #include <strings.h>
 
 #include "ledgerd/base/clock.h"
-#include "ledgerd/flow/ingest.h"
+#include "ledgerd/flow/ingest_group.h"
 #include "ledgerd/http/route.h"
+#include "ledgerd/http/workers.h"
 
 struct usage_post { /* collects what ingest tells of the records */
     struct strbuf fates;
@@ -131,38 +132,60 @@ static void answer_post(struct reply *reply, const struct usage_post *post,
     write_counts(&reply->body, counts, &post->fates);
 }
 
-static void post_records(struct request *request, struct reply *reply)
+/* Book what has come together; each of them has its own answer. */
+static void book_posts(struct store *store, struct request **requests, struct ingest_body *bodies,
+                       size_t count)
 {
-    struct usage_post post = {.fates = STRBUF_INIT, .conflict = STRBUF_INIT};
-    struct engine_catalog *catalog = engine_catalog_borrow(request->service->engine);
-    struct ingest_counts counts = {0};
-    struct error err = {0};
+    struct service *service = requests[0]->service;
+    struct engine_catalog *catalog = engine_catalog_borrow(service->engine);
     const struct ingest_options options = {
         .format = "ledger",
         .source = "",
-        .conf = request->service->conf,
+        .conf = service->conf,
         .catalog = engine_catalog_of(catalog),
         .now = clock_now(),
         .item = note_fate,
-        .context = &post,
+        .expects_new = !atomic_load(&service->usage_repeats),
     };
+    uint64_t repeats = 0;
 
-    if (ingest_bytes(request->store, request->body.data, request->body.length, &options, &counts,
-                     &err) != 0) {
-        reply_error(reply, &err);
-    } else {
-        answer_post(reply, &post, &counts);
+    ingest_group(store, bodies, count, &options);
+    for (size_t i = 0; i < count; i++) {
+        if (bodies[i].err.code != ERROR_NONE) {
+            reply_error(&requests[i]->reply, &bodies[i].err);
+        } else {
+            answer_post(&requests[i]->reply, bodies[i].context, &bodies[i].counts);
+        }
+        count_records(&service->metrics, &bodies[i].counts);
+        repeats += bodies[i].counts.read - bodies[i].counts.booked;
     }
-    count_records(&request->service->metrics, &counts);
-    engine_wake(request->service->engine);
+    atomic_store(&service->usage_repeats, repeats > 0);
+    engine_wake(service->engine);
     engine_catalog_return(catalog);
-    strbuf_release(&post.fates);
-    strbuf_release(&post.conflict);
 }
 
-void handle_usage_post(struct request *request, struct reply *reply)
+void handle_usage_posts(struct request *first, struct reply *reply)
 {
-    if (check_body(request, reply)) {
-        post_records(request, reply);
+    struct request *booking[WORKERS_GROUP_MAX];
+    struct ingest_body bodies[WORKERS_GROUP_MAX];
+    struct usage_post posts[WORKERS_GROUP_MAX];
+    size_t count = 0;
+
+    (void)reply; /* the first request's: each has its own */
+    for (struct request *request = first; request != NULL; request = request->next) {
+        if (check_body(request, &request->reply)) {
+            posts[count] = (struct usage_post){.fates = STRBUF_INIT, .conflict = STRBUF_INIT};
+            bodies[count] = (struct ingest_body){.bytes = request->body.data,
+                                                 .length = request->body.length,
+                                                 .context = &posts[count]};
+            booking[count++] = request;
+        }
+    }
+    if (count > 0) {
+        book_posts(first->store, booking, bodies, count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        strbuf_release(&posts[i].fates);
+        strbuf_release(&posts[i].conflict);
     }
 }

@@ -5,6 +5,10 @@
  * database holds up nobody who does not need it.  While the engine says that the database is away
  * every request is answered 503 at once, and those that wait in the queue when it goes are, too.
  *
+ * Requests of a ROUTE_GROUP are given to its handler together, by one worker at a time: all that
+ * have come while the group before was being answered, and those who then follow within a part of
+ * the time that it took.
+ *
  * A worker's one connection changes its role from request to request, so that workers never hold
  * more connections than there are workers.
  */
@@ -15,7 +19,10 @@
 #include "ledgerd/flow/engine.h"
 #include "ledgerd/http/request.h"
 
-enum { WORKERS_QUEUE_MAX = 256 }; /* about as many as one database answers within a second */
+enum {
+    WORKERS_QUEUE_MAX = 256, /* about as many as one database answers within a second */
+    WORKERS_GROUP_MAX = 64,  /* requests that one call of a ROUTE_GROUP's handler is given */
+};
 
 struct workers;
 

@@ -244,7 +244,8 @@ static int read_all(struct store *store, struct catalog_rows *rows, struct error
     }
     return read_grants(store, rows, err) != 0 || read_edges(store, rows, err) != 0 ||
                    read_limits(store, rows, err) != 0 ||
-                   store_read_slurm(store, &rows->slurm, err) != 0
+                   store_read_slurm(store, &rows->slurm, err) != 0 ||
+                   store_read_access(store, &rows->access, err) != 0
                ? -1
                : 0;
 }
@@ -306,5 +307,6 @@ void catalog_rows_release(struct catalog_rows *rows)
     }
     free(rows->limits);
     slurm_rows_release(&rows->slurm);
+    access_rows_release(&rows->access);
     *rows = (struct catalog_rows){0};
 }

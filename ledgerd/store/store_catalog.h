@@ -11,6 +11,7 @@
 #include "ledgerd/core/limit.h"
 #include "ledgerd/core/points.h"
 #include "ledgerd/store/store.h"
+#include "ledgerd/store/store_catalog_access.h"
 #include "ledgerd/store/store_catalog_slurm.h"
 
 struct agreed_row { /* a policy or a rate card */
@@ -85,6 +86,7 @@ struct catalog_rows {
     size_t limit_count;
     struct catalog_limit_row *limits; /* by project and user in byte order */
     struct slurm_rows slurm;
+    struct access_rows access;
 };
 
 /* Read it. Inside a transaction of READ COMMITTED the versions are read first: what is newer than

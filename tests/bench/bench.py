@@ -1,6 +1,6 @@
 """make bench: every figure as a ratio against its floor, both measured in this run.
 
-One line a figure: `name ratio (figure vs floor)`. LEDGER_BENCH_ONLY names the parts to run (check, hold, hook, ingest, pull, report, verify);
+One line a figure: `name ratio (figure vs floor)`. LEDGER_BENCH_ONLY names the parts to run (check, hold, hook, ingest, pull, report, usage, verify);
 LEDGER_BENCH_RECORDS, LEDGER_BENCH_TRANSFERS, LEDGER_BENCH_ROUNDS and LEDGER_BENCH_SECONDS make them shorter.
 """
 
@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 
-PARTS = ("check", "hold", "hook", "ingest", "pull", "report", "verify")
+PARTS = ("check", "hold", "hook", "ingest", "pull", "report", "usage", "verify")
 
 
 def main():

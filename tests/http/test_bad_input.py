@@ -95,6 +95,7 @@ ROUTES = {
     "GET /v1/shares": Route("/v1/shares", arguments=("fiscal_year",), amounts=("fiscal_year",)),
     "GET /v1/reports/monthly": Route("/v1/reports/monthly", arguments=("month", "format"), amounts=("month",)),
     "GET /v1/records": Route("/v1/records?source=gateway:a&id=booked", arguments=("source", "id")),
+    "POST /v1/tokens/introspect": Route("/v1/tokens/introspect", body={"token": "ldg_" + "A" * 43}),
 }
 
 # Amounts that are none: as arguments, and as members of a JSON body.

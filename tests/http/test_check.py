@@ -217,10 +217,11 @@ class Freshness(unittest.TestCase):
 
 
 class Ends(unittest.TestCase):
-    def test_listens_on_loopback_and_unix_sockets_alone(self):
+    def test_without_authentication_listens_on_loopback_and_unix_sockets_alone(self):
         db = lt.create_db("listen")
+        conf = lt.write_file("[auth]\nmode = none\n", "ledgerd.conf")
         for address in ("0.0.0.0:0", "[::]:0", "192.0.2.1:0"):
-            rc, _, err = lt.run_program(lt.LEDGERD, ["--listen", address], db=db)
+            rc, _, err = lt.run_program(lt.LEDGERD, ["-c", conf, "--listen", address], db=db)
             self.assertEqual(rc, 2, address)
             self.assertIn("loopback", err)
         rc, _, err = lt.run_program(lt.LEDGERD, ["--listen", "nonsense"], db=db)

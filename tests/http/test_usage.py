@@ -1,5 +1,6 @@
 """POST /v1/usage and what the portal then reads: records, balances, usage, transfers, shares, statements."""
 
+import concurrent.futures
 import json
 import os
 import sys
@@ -47,6 +48,24 @@ class Usage(unittest.TestCase):
 
     def counts(self, reply):
         return [reply[k] for k in ("read", "booked", "amended", "duplicate", "quarantined", "skipped")]
+
+    def test_posts_at_once_share_a_transaction_and_have_answers_of_their_own(self):
+        """Forty senders: records of their own, one that all send, and bodies that cannot be booked."""
+        def post(n):
+            if n % 8 == 7:
+                return self.ledgerd.post("/v1/usage", "[{", {"Content-Type": "application/json"})
+            body = "".join(json.dumps(one) + "\n" for one in (token(f"many{n}"), token("shared"), token(f"no{n}", project="nobody")))
+            return self.ledgerd.post("/v1/usage", body, {"Content-Type": "application/x-ndjson"})
+
+        before = lt.scalar(self.db, "SELECT count(*) FROM ledger.entry")
+        with concurrent.futures.ThreadPoolExecutor(40) as pool:
+            replies = list(pool.map(post, range(40)))
+        self.assertEqual([reply.status for reply in replies], [400 if n % 8 == 7 else 200 for n in range(40)])
+        counts = [self.counts(reply.json()) for reply in replies if reply.status == 200]
+        self.assertEqual({tuple(one) for one in counts}, {(3, 2, 0, 0, 1, 0), (3, 1, 0, 1, 1, 0)})
+        self.assertEqual(sum(one[1] for one in counts), 35 + 1)
+        self.assertEqual(lt.scalar(self.db, "SELECT count(*) FROM ledger.record_identity WHERE id = 'shared'"), "1")
+        self.assertLess(int(lt.scalar(self.db, "SELECT count(*) FROM ledger.entry")) - int(before), 35)
 
     def test_one_record_is_booked_once_and_moves_the_balance(self):
         reply = self.ledgerd.post_json("/v1/usage", token("r1"))
@@ -172,6 +191,7 @@ class Outage(unittest.TestCase):
             self.assertEqual(ledgerd.get("/healthz").status, 200)
             lt.psql(lt.server(), f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true;")
             lt.eventually(lambda: ledgerd.get_json("/v1/check?project=hp1&points=1")["allowed"], seconds=15)
+            lt.eventually(lambda: ledgerd.get("/v1/projects/hp1/balance").status == 200, seconds=15)
             self.assertEqual(ledgerd.get_json("/v1/projects/hp1/balance")["available"], "100.000000")
 
 

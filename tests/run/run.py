@@ -31,7 +31,7 @@ PYTHON = "/usr/bin/python3"
 TIME_LIMITS = {"unit": 60, "db": 240, "hook": 120, "pgtap": 240}
 TIME_LIMIT_PYTHON = 900
 
-PYTHON_SUITES = ["property", "cli", "http", "slurm", "torture", "e2e", "golden", "issues"]
+PYTHON_SUITES = ["property", "cli", "http", "slurm", "gateway", "torture", "e2e", "golden", "issues"]
 C_SUITES = ["unit", "db", "hook"]
 SUITES = C_SUITES + ["pgtap"] + PYTHON_SUITES
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "ledgerd/base/conf.h"
+#include "ledgerd/base/conf_address.h"
 #include "ledgerd/base/ini.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -174,9 +175,10 @@ static void mistakes_are_named_by_their_line(void **state)
         {"[http\nthreads = 1\n", "x.conf:1: a section is written [name]"},
         {"[http]\nthreads\n", "x.conf:2: neither"},
         {"[http]\n= 5\n", "x.conf:2: no key"},
-        {"[http]\ntls_key = /k\n", "x.conf:2: tls_key is not yet possible"},
         {"[auth]\njwks = /k\n", "x.conf:2: jwks is not yet possible"},
-        {"[auth]\nmode = required\n", "x.conf:2: mode must be none: the others are not yet built"},
+        {"[auth]\nissuer = i\n", "x.conf:2: issuer is not yet possible"},
+        {"[auth]\naudience = a\n", "x.conf:2: audience is not yet possible"},
+        {"[auth]\nmode = maybe\n", "x.conf:2: mode must be required or none"},
         {"[slurm a]\ninterval = 0s\n", "x.conf:2: interval must be a duration"},
         {"[slurm a]\ninterval = 2d\n", "x.conf:2: interval must be a duration"},
         {"[slurm a]\noverlap = 367d\n", "x.conf:2: overlap must be a duration"},
@@ -282,6 +284,41 @@ static void only_loopback_is_loopback(void **state)
     }
 }
 
+static void who_listens_beyond_loopback_asks_who_calls(void **state)
+{
+    static const struct {
+        const char *text;
+        int result;
+        bool required;
+    } rows[] = {
+        {"", 0, false},
+        {"[http]\nlisten =\nunix = /run/l.sock\n", 0, false},
+        {"[http]\nlisten = [::1]:1 localhost:2\n", 0, false},
+        {"[auth]\nmode = none\n", 0, false},
+        {"[auth]\nmode = required\n", 0, true},
+        {"[http]\nlisten = 127.0.0.1:1 0.0.0.0:1\n", 0, true},
+        {"[http]\nlisten = [::]:1\n[auth]\nmode = required\n", 0, true},
+        {"[http]\nlisten = ledger.example.org:1\n", 0, true},
+        {"[http]\nlisten = 192.0.2.1:1\n[auth]\nmode = none\n", -1, false},
+        {"[http]\ntls_key = /k\n", -1, false},
+        {"[http]\ntls_certificate = /c\n", -1, false},
+        {"[http]\ntls_certificate = /c\ntls_key = /k\n", 0, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct error err = {0};
+        struct conf conf;
+        bool required = false;
+
+        assert_int_equal(conf_parse("x.conf", rows[i].text, &conf, &err), 0);
+        assert_int_equal(conf_auth_is_required(&conf, &required, &err), rows[i].result);
+        assert_int_equal(required, rows[i].required);
+        assert_int_equal(err.code, rows[i].result == 0 ? ERROR_NONE : ERROR_ARGUMENT);
+        conf_release(&conf);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +330,7 @@ int main(void)
         cmocka_unit_test(overlong_lines_are_refused_not_cut),
         cmocka_unit_test(files_and_the_environment),
         cmocka_unit_test(only_loopback_is_loopback),
+        cmocka_unit_test(who_listens_beyond_loopback_asks_who_calls),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

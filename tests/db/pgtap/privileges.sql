@@ -1,6 +1,6 @@
 -- Least privilege: the daemon's role adds to the book and cannot take from it; the report's role reads; nobody else does.
 BEGIN;
-SELECT plan(68);
+SELECT plan(72);
 
 -- What was booked, agreed or done is only ever added to.
 SELECT table_privs_are('ledger', t, 'ledger_daemon', ARRAY['SELECT', 'INSERT'], 'the daemon adds to ' || t || ', no more')
@@ -20,6 +20,12 @@ SELECT table_privs_are('ledger', t, 'ledger_daemon', ARRAY['SELECT', 'INSERT', '
 -- How a hold stands moves; what was asked for, and what was answered, does not.
 SELECT column_privs_are('ledger', 'hold', c, 'ledger_daemon', ARRAY['SELECT', 'INSERT'], 'the daemon writes a hold''s ' || c || ' once')
   FROM unnest(ARRAY['points_micro', 'project_id', 'key_hash', 'request', 'decision', 'source', 'at_once']) AS c;
+
+-- A token is revoked, and otherwise stays what it was made as.
+SELECT table_privs_are('ledger', 'access_token', 'ledger_daemon', ARRAY['SELECT', 'INSERT'], 'the daemon makes tokens and keeps them');
+SELECT column_privs_are('ledger', 'access_token', c, 'ledger_daemon', ARRAY['SELECT', 'INSERT'], 'a token''s ' || c || ' is for good')
+  FROM unnest(ARRAY['sha256', 'roles']) AS c;
+SELECT column_privs_are('ledger', 'access_token', 'revoked_at', 'ledger_daemon', ARRAY['SELECT', 'INSERT', 'UPDATE'], 'it can be revoked');
 
 SELECT table_privs_are('ledger', 'schema_migration', 'ledger_daemon', ARRAY['SELECT'], 'the daemon does not migrate');
 SELECT table_privs_are('ledger', 'book', 'ledger_daemon', ARRAY['SELECT'], 'the daemon cannot make a book a sandbox');

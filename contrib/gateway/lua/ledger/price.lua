@@ -1,0 +1,87 @@
+-- price - what a model's tokens cost, as ledgerd rates them.
+--
+-- Asked for a million of each meter by checks, in the background, and remembered: leases and
+-- the open budget count with it. What is booked is rated by ledgerd alone.
+local cjson = require("cjson.safe")
+local client = require("ledger.client")
+local hold = require("ledger.hold")
+local points = require("ledger.points")
+local format, gmatch = string.format, string.gmatch
+
+local price = {}
+
+local FRESH_SECONDS = 30
+local PATIENCE_SECONDS = 5
+local meters = { "input_tokens", "cached_input_tokens", "cache_write_input_tokens", "output_tokens" }
+
+local settings
+local shared = ngx.shared.ledger_state
+
+function price.init(read)
+    settings = read
+end
+
+local function question(caller, model, meter)
+    return format('{%s,"source":%s,"class":%s,"seconds":"0","meters":{"%s":"1000000"}}',
+        hold.whose(caller), cjson.encode(settings.source), cjson.encode(model), meter)
+end
+
+-- "5000 - 0 20000": micro-points a million of each meter, '-' for one without a price.
+local function ask(caller, model)
+    local questions, prices = {}, {}
+    for i, meter in ipairs(meters) do
+        questions[i] = question(caller, model, meter)
+    end
+    local answer = client.call("POST", "/v1/checks", "[" .. table.concat(questions, ",") .. "]",
+        PATIENCE_SECONDS)
+    local decisions = answer and answer.status == 200 and cjson.decode(answer.body)
+    if type(decisions) ~= "table" or #decisions ~= #meters then
+        return nil
+    end
+    for i, decision in ipairs(decisions) do
+        local micro = decision.reason ~= "no_rate" and decision.reason ~= "unknown_project"
+            and points.parse(decision.requested)
+        prices[i] = micro and format("%d", micro) or "-"
+    end
+    return table.concat(prices, " ")
+end
+
+local function refresh(premature, caller, model)
+    local line = not premature and ask(caller, model)
+    if line then
+        shared:set("price:" .. model, line)
+        shared:set("fresh:" .. model, true, FRESH_SECONDS)
+    end
+    shared:delete("pricing:" .. model)
+end
+
+--- Has the model's prices asked for, if they are not known or not of late.
+function price.want(caller, model)
+    if not shared:get("fresh:" .. model) and shared:add("pricing:" .. model, true, 2 * PATIENCE_SECONDS) then
+        ngx.timer.at(0, refresh, caller, model)
+    end
+end
+
+--- Micro-points of the counts, each part rounded up; nil if a price that it takes is not known.
+function price.of(model, counts)
+    local line = shared:get("price:" .. model)
+    if not line then
+        return nil
+    end
+    local total, i = 0, 0
+    local parts = { counts.input, counts.cached, counts.written, counts.output }
+    for text in gmatch(line, "%S+") do
+        i = i + 1
+        if parts[i] > 0 then
+            local each = tonumber(text)
+            local micro = each and points.price(parts[i], each)
+            if not micro then
+                return nil
+            end
+            total = total + micro
+        end
+    end
+    return total
+end
+
+return price

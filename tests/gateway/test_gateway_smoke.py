@@ -1,0 +1,252 @@
+"""The gateway's library in nginx, before ledgerd and a model server: a request is held, metered and booked once."""
+
+import datetime
+import http.client
+import json
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import ledger_test as lt
+import model_server
+from model_server import ModelServer
+from nginx_process import Nginx
+
+GATEWAY = os.path.join(lt.ROOT, "contrib", "gateway")
+ZONE = datetime.timezone(datetime.timedelta(hours=9))
+BEGIN = datetime.datetime.now(ZONE).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+YEAR = BEGIN.year if BEGIN.month >= 4 else BEGIN.year - 1
+POLICY = {"policy": "t", "timezone": "Asia/Tokyo", "effective_from": BEGIN.isoformat(),
+          "shares": [{"share": "hpci", "fraction": "1"}],
+          "supply": [{"id": "s", "fiscal_year": YEAR, "from": BEGIN.isoformat(), "to": f"{YEAR + 1}-04-01T00:00:00+09:00",
+                      "resource": "gpu", "count": 100, "hours": "100", "points_per_hour": "1"}]}
+# A point for a thousand input tokens, four for a thousand of output.
+CARD = {"card": "c", "effective_from": BEGIN.isoformat(),
+        "rules": [{"source": "gateway:smoke", "class": "llm",
+                   "per_million": {"input_tokens": "1000", "cached_input_tokens": "250", "output_tokens": "4000"}}]}
+CHAT = {"model": "llm", "max_tokens": 100, "messages": [{"role": "user", "content": "Say yes."}]}
+
+
+def gateway_http(settings, journal, upstream):
+    """The http block of the installed files."""
+    def installed(name):
+        with open(os.path.join(GATEWAY, name), encoding="utf-8") as file:
+            return file.read().replace("@luadir@", os.path.join(GATEWAY, "lua")).replace("@settings@", settings) \
+                .replace("@journal@", journal)
+    return installed("ledger-http.conf") + f"""
+        upstream engine {{ server {upstream}; keepalive 16; }}
+        server {{
+            listen 127.0.0.1:{{port}};
+            location /v1/ {{
+                {installed("ledger-location.conf")}
+                proxy_pass http://engine;
+                proxy_http_version 1.1;
+                proxy_set_header Connection "";
+            }}
+        }}"""
+
+
+class Site:
+    """A book, ledgerd, an engine and nginx."""
+
+    def __init__(self, workers=1, **settings):
+        self.folder = lt.temp_dir()
+        self.journal_path = os.path.join(self.folder, "usage.jsonl")
+        self.db = lt.create_db("smoke")
+        for verb, document in (("policy", POLICY), ("rates", CARD)):
+            self.ctl(verb, "apply", lt.write_file(json.dumps(document)))
+        for project, points in (("p", "1000"), ("poor", "0.1")):
+            self.ctl("project", "add", project, "--share", "hpci")
+            self.ctl("grant", project, points)
+        self.keys = {p: self.make_key(p) for p in ("p", "poor")}
+        self.ledgerd = lt.start_ledgerd(self.db)
+        self.engine = ModelServer()
+        settings = {"name": "smoke", "ledger": f"127.0.0.1:{self.ledgerd.port}", "deadline": "5s", **settings}
+        http_block = gateway_http(lt.write_file(json.dumps(settings)), self.journal_path, f"127.0.0.1:{self.engine.port}")
+        self.nginx = Nginx(http_block, workers=workers)
+        self.nginx.start()
+        self.cases = 0
+
+    def ctl(self, *args):
+        return lt.ctl(list(args), db=self.db)
+
+    def make_key(self, project):
+        return lt.ctl_json(["token", "create", f"key-{project}", "--role", "gateway-user", "--project", project, "--user", "u"],
+                           db=self.db)["token"]
+
+    def stop(self):
+        self.nginx.stop(patient=False)
+        self.engine.stop()
+        self.ledgerd.stop()
+
+    def post(self, answer, body=None, key="p", path="/v1/chat/completions", read=None, headers=None):
+        """(status, headers, body, what the engine saw); read: bytes after which the client hangs up."""
+        self.cases += 1
+        case = f"case-{self.cases}"
+        self.engine.plan(case, answer)
+        connection = http.client.HTTPConnection("127.0.0.1", self.nginx.port, timeout=60 * lt.SLOWDOWN)
+        body = CHAT if body is None else body
+        try:
+            connection.request("POST", path, body=json.dumps(body) if isinstance(body, dict) else body,
+                               headers={"Authorization": f"Bearer {self.keys.get(key, key)}", "X-Case": case, **(headers or {})})
+            reply = connection.getresponse()
+            return reply.status, reply.headers, reply.read(read) if read else reply.read(), self.engine.seen(case)
+        finally:
+            connection.close()
+
+    def journal(self):
+        if not os.path.exists(self.journal_path):
+            return []
+        with open(self.journal_path, encoding="utf-8") as file:
+            return [json.loads(line) for line in file.read().splitlines()]
+
+    def booked(self, count):
+        """The book's (id, points) once it has so many records and no hold but leases is left."""
+        def settled():
+            rows = lt.query(self.db, """SELECT u.id, (SELECT sum(c.points_micro) FROM ledger.charge c WHERE c.record_no = u.record_no)
+                                          FROM ledger.usage_record u""")
+            held = lt.scalar(self.db, "SELECT count(*) FROM ledger.hold WHERE state = 'open' AND parts > 0")
+            return rows if len(rows) >= count and held == "0" else None
+        return {number: int(points) for number, points in lt.eventually(settled, 25)}
+
+
+class Smoke(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.site = Site()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.site.stop()
+
+    def last(self):
+        """The last line of the journal, once there is one more than before; it must be booked as the card says."""
+        record = lt.eventually(lambda: len(self.site.journal()) > self.before and self.site.journal()[-1], 25)
+        meters = {name: int(count) for name, count in record["meters"].items()}
+        price = 1000 * meters["input_tokens"] + 250 * meters["cached_input_tokens"] + 4000 * meters["output_tokens"]
+        self.assertEqual(self.site.booked(len(self.site.journal()))[record["id"]], price)
+        return record, (meters["input_tokens"], meters["cached_input_tokens"], meters["output_tokens"])
+
+    def setUp(self):
+        self.before = len(self.site.journal())
+
+    def test_a_plain_answer_is_held_metered_and_booked(self):
+        status, headers, body, seen = self.site.post(model_server.plain(model_server.usage_document(20, 5, cached=10)))
+        self.assertEqual((status, json.loads(body)["usage"]["completion_tokens"]), (200, 5))
+        record, meters = self.last()
+        self.assertEqual(meters, (20, 10, 5))
+        self.assertEqual((record["outcome"], record["basis"], record["class"], record["project"], record["user"]),
+                         ("completed", "reported", "llm", "p", "u"))
+        self.assertEqual(headers["x-request-id"], record["id"])
+        self.assertRegex(headers["x-ratelimit-remaining-points"], r"^\d+\.\d{6}$")
+        path, sent, _ = seen.requests[0]
+        self.assertEqual(path, "/v1/chat/completions")
+        self.assertNotIn("authorization", {name.lower() for name in sent})
+        self.assertNotIn("accept-encoding", {name.lower() for name in sent})
+
+    def test_the_usage_chunk_is_asked_for_and_hidden_from_who_did_not_ask(self):
+        for options, shown in ((None, False), ({"include_usage": False}, False), ({"include_usage": None}, False),
+                               ({"include_usage": True}, True), ({}, False)):
+            with self.subTest(options=options):
+                self.before = len(self.site.journal())
+                body = {**CHAT, "stream": True, "tools": [], "seed": 9007199254740993}
+                if options is not None:
+                    body["stream_options"] = options
+                status, _, text, seen = self.site.post(model_server.stream(30), body)
+                self.assertEqual((status, b'"usage"' in text, text.endswith(b"data: [DONE]\n\n")), (200, shown, True))
+                self.assertEqual(self.last()[1], (11, 7, 30))
+                sent = seen.requests[0][2]
+                self.assertEqual((sent["tools"], sent["seed"], sent["stream_options"]["include_usage"]),
+                                 ([], 9007199254740993, True))
+
+    def test_a_stream_in_pieces_of_any_size_is_read(self):
+        for size in (1, 7, 100, 4096):
+            self.before = len(self.site.journal())
+            _, _, text, _ = self.site.post(model_server.stream(20, piece_bytes=size), {**CHAT, "stream": True})
+            self.assertNotIn(b'"usage"', text)
+            self.assertEqual(text.count(b"data: "), 23)
+            self.assertEqual(self.last()[1], (11, 7, 20))
+
+    def test_other_words_for_usage(self):
+        cases = (("/v1/messages", model_server.messages_stream(9), (11, 7, 9)),
+                 ("/v1/responses", model_server.responses_stream(9), (11, 7, 9)))
+        for path, answer, meters in cases:
+            with self.subTest(path=path):
+                self.before = len(self.site.journal())
+                status, _, _, _ = self.site.post(answer, {**CHAT, "stream": True}, path=path)
+                self.assertEqual(status, 200)
+                self.assertEqual(self.last()[1], meters)
+
+    def test_a_compressed_answer_is_read_and_passed_on_plain(self):
+        status, headers, body, _ = self.site.post(
+            model_server.plain(model_server.usage_document(20, 5), compressed=True))
+        self.assertEqual((status, json.loads(body)["model"], headers.get("Content-Encoding")), (200, "engine-model", None))
+        self.assertEqual(self.last()[1], (20, 0, 5))
+        self.before = len(self.site.journal())
+        _, _, text, _ = self.site.post(model_server.stream(20, compressed=True), {**CHAT, "stream": True})
+        self.assertTrue(text.endswith(b"data: [DONE]\n\n"))
+        self.assertEqual(self.last()[1], (11, 7, 20))
+
+    def test_an_answer_without_usage_is_estimated_and_never_free(self):
+        self.site.post(model_server.plain(None))
+        record, meters = self.last()
+        self.assertEqual(record["basis"], "estimated")
+        self.assertGreater(meters[0] * meters[2], 0)
+        self.before = len(self.site.journal())
+        self.site.post(model_server.stream(25, usage_chunks=0), {**CHAT, "stream": True})
+        record, meters = self.last()
+        self.assertEqual((record["basis"], record["outcome"], meters[2]), ("estimated", "completed", 25))
+
+    def test_a_client_that_hangs_up_is_billed_for_what_was_produced(self):
+        _, _, text, seen = self.site.post(model_server.stream(400, pause=0.01), {**CHAT, "stream": True}, read=30000)
+        record, meters = self.last()
+        self.assertEqual((record["outcome"], record["basis"]), ("cancelled", "estimated"))
+        lt.eventually(seen.ended.is_set, 25)
+        self.assertTrue(text.count(b'"content":"') - 1 <= meters[2] <= seen.tokens, (meters, seen.tokens))
+        self.assertLess(seen.tokens, 400)
+
+    def test_an_engine_that_breaks_off_is_told_from_a_client_that_does(self):
+        with self.assertRaises((http.client.HTTPException, OSError)):
+            self.site.post(model_server.stream(50, cut_after=20), {**CHAT, "stream": True})
+        record, meters = self.last()
+        self.assertEqual((record["outcome"], record["basis"], meters[2]), ("failed", "estimated", 19))
+
+    def test_an_error_of_the_engine_costs_nothing_and_leaves_no_hold(self):
+        status, _, _, _ = self.site.post(model_server.recorded("openai-bodies/chat-bad-request_0.400.json"))
+        self.assertEqual(status, 400)
+        self.assertEqual(self.last()[1], (0, 0, 0))
+
+    def test_who_may_not_is_told_why_and_the_model_is_not_asked(self):
+        cases = (("poor", CHAT, 402, "insufficient_points"), ("ldg_" + "x" * 43, CHAT, 401, "invalid_api_key"),
+                 ("p", {**CHAT, "model": "none"}, 403, "no_rate"), ("p", {"messages": []}, 400, "invalid_request"),
+                 ("p", '{"model":"llm","model":"none"}', 400, "invalid_request"), ("p", "[", 400, "invalid_request"),
+                 ("p", {**CHAT, "stream": 1}, 400, "invalid_request"))
+        for key, body, status, code in cases:
+            with self.subTest(code=code, body=body):
+                told, headers, text, seen = self.site.post(model_server.plain(None), body, key=key)
+                self.assertEqual((told, json.loads(text)["error"]["code"]), (status, code))
+                self.assertEqual((headers["x-should-retry"], seen.requests), ("false", []))
+        self.assertEqual(len(self.site.journal()), self.before)
+
+    def test_paths_that_are_not_metered(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.site.nginx.port, timeout=60)
+        told = []
+        for method, path, key in (("GET", "/v1/models", "p"), ("GET", "/v1/models", None), ("POST", "/v1/models", "p"),
+                                  ("GET", "/v1/files", "p"), ("POST", "/v1/audio/speech", "p")):
+            connection.request(method, path, headers={"Authorization": f"Bearer {self.site.keys[key]}"} if key else {})
+            reply = connection.getresponse()
+            reply.read()
+            told.append(reply.status)
+        connection.close()
+        self.assertEqual(told, [200, 401, 404, 404, 404])
+
+    def test_a_body_that_was_put_into_a_file_is_read(self):
+        body = {**CHAT, "messages": [{"role": "user", "content": "x" * 600000}]}
+        status, _, _, seen = self.site.post(model_server.plain(model_server.usage_document(200000, 5)), body)
+        self.assertEqual((status, seen.requests[0][2]), (200, body))
+        self.assertEqual(self.last()[1], (200000, 0, 5))
+
+
+if __name__ == "__main__":
+    unittest.main()
