@@ -28,6 +28,8 @@ includedir = $(prefix)/include
 hookdir = $(prefix)/lib/ledger
 docdir = $(prefix)/share/doc/ledgerd
 datadir = $(prefix)/share/ledgerd
+gatewaydir = $(datadir)/gateway
+gatewayjournal = /var/log/nginx/ledger-usage.jsonl
 unitdir = $(prefix)/lib/systemd/system
 sysusersdir = $(prefix)/lib/sysusers.d
 
@@ -351,6 +353,14 @@ install: all
 	install -m 644 contrib/slurm/README.md $(DESTDIR)$(docdir)/slurm.md
 	install -m 644 contrib/slurm/job_submit_ledger.conf.example $(DESTDIR)$(docdir)
 	for module in $(wildcard $(PLUGIN) $(LUA_MODULE)); do install -m 755 "$$module" $(DESTDIR)$(hookdir); done
+	install -d $(DESTDIR)$(gatewaydir)/lua/ledger
+	install -m 644 contrib/gateway/lua/ledger/*.lua $(DESTDIR)$(gatewaydir)/lua/ledger
+	for file in ledger-http.conf ledger-location.conf nginx.conf.example; do \
+	    sed 's|@gatewaydir@|$(gatewaydir)|; s|@luadir@|$(gatewaydir)/lua|; s|@settings@|/etc/ledger/gateway.json|; s|@journal@|$(gatewayjournal)|' \
+	        contrib/gateway/$$file >$(DESTDIR)$(gatewaydir)/$$file || exit 1; \
+	done
+	install -m 644 contrib/gateway/gateway.json.example $(DESTDIR)$(gatewaydir)
+	install -m 644 contrib/gateway/README.md $(DESTDIR)$(docdir)/gateway.md
 	sed 's|/usr/local/lib/ledger|$(hookdir)|' contrib/slurm/lua/job_submit.lua >$(DESTDIR)$(hookdir)/job_submit.lua
 
 clean:

@@ -72,6 +72,7 @@ struct importer *importer_open(struct input *input, const struct import_options 
     strbuf_init(&importer->header);
     time_reader_init(&importer->times, options->zone);
     json_items_init(&importer->items, input, options->format == IMPORT_SLURM_JSON);
+    importer->items.by_line = options->by_line;
     usage_clear(&importer->record, &importer->arena);
     if (check_empty(importer, err) != 0 ||
         (importer->ops->open != NULL && importer->ops->open(importer, err) != 0)) {

@@ -30,8 +30,7 @@ enum import_format {
 };
 
 enum {
-    IMPORT_ITEM_BYTES = 8 * 1024 *
-                        1024,     /* one line or one JSON element; a 100 MB line is not a record */
+    IMPORT_ITEM_BYTES = 8 << 20,  /* one line or one JSON element: no record is larger */
     IMPORT_RAW_BYTES = 64 * 1024, /* kept of a bad item's text */
 };
 
@@ -56,6 +55,7 @@ struct import_options {
     struct instant now; /* end of running work whose source does not tell how long it has run */
     bool runs_to_now;   /* Slurm: running work has run until now, suspended time left out, whatever
                            the source counts: it has just told that it runs */
+    bool by_line;       /* JSON: each line is an item, whatever stands before or behind it */
     import_unstarted_fn *unstarted; /* told of each such row, which is skipped; NULL: nobody is */
     void *context;                  /* of it */
 };

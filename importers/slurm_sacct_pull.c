@@ -290,17 +290,6 @@ static void close_source(struct slurm_source *base)
 
 static const struct slurm_source_ops ops = {ended, running, live, site, close_source};
 
-char *slurm_program(const char *command, const char *name)
-{
-    const char *slash = strrchr(command, '/');
-    char *path = NULL;
-
-    if (slash == NULL) {
-        return strdup(name);
-    }
-    return asprintf(&path, "%.*s%s", (int)(slash + 1 - command), command, name) < 0 ? NULL : path;
-}
-
 struct slurm_source *slurm_sacct_open(const struct slurm_source_options *options, struct error *err)
 {
     struct sacct_source *source = calloc(1, sizeof *source);
@@ -310,9 +299,9 @@ struct slurm_source *slurm_sacct_open(const struct slurm_source_options *options
         source->base.ops = &ops;
         source->options = *options;
         source->sacct = strdup(command[0] != '\0' ? command : "sacct");
-        source->squeue = slurm_program(command, "squeue");
-        source->sacctmgr = slurm_program(command, "sacctmgr");
-        source->scontrol = slurm_program(command, "scontrol");
+        source->squeue = child_sibling(command, "squeue");
+        source->sacctmgr = child_sibling(command, "sacctmgr");
+        source->scontrol = child_sibling(command, "scontrol");
     }
     if (source == NULL || source->sacct == NULL || source->squeue == NULL ||
         source->sacctmgr == NULL || source->scontrol == NULL) {

@@ -15,8 +15,4 @@
 struct slurm_source *slurm_sacct_open(const struct slurm_source_options *options,
                                       struct error *err);
 
-/* The path of a program beside `command`: "scontrol" for "" or "sacct", "/opt/bin/scontrol" for
- * "/opt/bin/sacct". free() it; NULL if there is no memory. */
-char *slurm_program(const char *command, const char *name);
-
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
-#include "importers/slurm_puller.h"
+#include "importers/threads_puller.h"
 #include "ledgerd/base/conf.h"
 #include "ledgerd/base/conf_address.h"
 #include "ledgerd/base/log.h"
@@ -170,7 +170,7 @@ int main(int argc, char **argv)
     struct expirer *expirer = NULL;
     struct sealer *sealer = NULL;
     struct server *server = NULL;
-    struct slurm_pullers *pullers = NULL;
+    struct pullers *pullers = NULL;
     struct error err = {0};
     sigset_t signals;
 
@@ -202,7 +202,7 @@ int main(int argc, char **argv)
     if (server == NULL) {
         goto done;
     }
-    pullers = slurm_pullers_start(conf, conf->database_url, engine_pulls(engine), &err);
+    pullers = pullers_start(conf, conf->database_url, engine_pulls(engine), &err);
     if (pullers == NULL) {
         goto done;
     }
@@ -210,7 +210,7 @@ int main(int argc, char **argv)
     wait_for_end(&signals);
 
 done:
-    slurm_pullers_stop(pullers);
+    pullers_stop(pullers);
     server_stop(server);
     sealer_stop(sealer);
     expirer_stop(expirer);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs the linters, all or those named, and says which of them found something.
 #
-#   contrib/dev/lint.sh [format headers layers style tidy cppcheck shell man python]
+#   contrib/dev/lint.sh [format headers layers style tidy cppcheck shell man python lua]
 #
 # LINT_FLAGS are the compiler's flags, BUILD the folder of the built objects (make lint sets both).
 set -uo pipefail
@@ -99,7 +99,11 @@ for path in sys.argv[1:]:
 '
 }
 
-[ $# -gt 0 ] || set -- format headers layers style tidy cppcheck shell man python
+lint_lua() {
+    files '*.lua' | grep '^contrib/gateway/' | xargs -r luacheck --quiet --no-color --std ngx_lua --max-line-length 110
+}
+
+[ $# -gt 0 ] || set -- format headers layers style tidy cppcheck shell man python lua
 failed=
 for step in "$@"; do
     started=$SECONDS

@@ -379,6 +379,17 @@ void child_destroy(struct child *child)
     free(child);
 }
 
+char *child_sibling(const char *beside, const char *name)
+{
+    const char *slash = strrchr(beside, '/');
+    char *path = NULL;
+
+    if (slash == NULL) {
+        return strdup(name);
+    }
+    return asprintf(&path, "%.*s%s", (int)(slash + 1 - beside), beside, name) < 0 ? NULL : path;
+}
+
 int child_run(const struct child_options *options, size_t limit, struct strbuf *output,
               struct error *err)
 {

@@ -45,6 +45,10 @@ ssize_t child_read(struct child *child, void *buffer, size_t size, struct error 
 /* Kill and reap it, if it still runs. Accepts NULL. */
 void child_destroy(struct child *child);
 
+/* The path of a program beside another one: "scontrol" for "" or "sacct", "/opt/bin/scontrol" for
+ * "/opt/bin/sacct". free() it; NULL if there is no memory. */
+char *child_sibling(const char *beside, const char *name);
+
 /* Run it to its end; standard output is appended to *output. More than `limit` bytes are an
  * error. */
 int child_run(const struct child_options *options, size_t limit, struct strbuf *output,

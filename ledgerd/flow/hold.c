@@ -556,6 +556,7 @@ int hold_place(struct store *store, struct hold_desk *desk, const struct hold_kn
     if (placing == NULL) {
         return no_memory(err);
     }
+    desk_begin_group(desk);
     result = placing_begin(placing, store, requests, count, outcomes, err);
     if (result == 0) {
         result = place_all(placing, store, err);

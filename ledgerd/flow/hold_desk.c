@@ -7,7 +7,7 @@
 
 enum {
     PROJECT_CAPACITY_FIRST = 256,
-    PROJECT_COUNT_MAX = 64 * 1024, /* beyond them all are forgotten */
+    PROJECT_COUNT_MAX = 64 * 1024, /* kept from group to group */
     CATALOG_ATTEMPTS_MAX = 5,      /* at reading it while nobody changes it */
 };
 
@@ -20,6 +20,7 @@ struct hold_desk *hold_desk_create(const struct conf *conf, struct error *err)
         return NULL;
     }
     desk->conf = conf;
+    desk->project_limit = PROJECT_COUNT_MAX;
     desk->hasher = ingest_hasher_create(err);
     if (desk->hasher == NULL) {
         hold_desk_destroy(desk);
@@ -38,6 +39,13 @@ static void forget_projects(struct hold_desk *desk)
     desk->projects = NULL;
     desk->project_capacity = 0;
     desk->project_count = 0;
+}
+
+void desk_begin_group(struct hold_desk *desk)
+{
+    if (desk->project_count >= desk->project_limit) {
+        forget_projects(desk);
+    }
 }
 
 void hold_desk_destroy(struct hold_desk *desk)
@@ -112,9 +120,6 @@ static int make_room(struct hold_desk *desk)
     size_t capacity;
     struct desk_project *projects;
 
-    if (desk->project_count >= PROJECT_COUNT_MAX) {
-        forget_projects(desk);
-    }
     if (desk->project_count * 2 < desk->project_capacity) {
         return 0;
     }

@@ -39,9 +39,14 @@ struct hold_desk {
     int64_t next_number;   /* up to, not including, end_number */
     int64_t end_number;
     size_t project_count;
+    size_t project_limit;          /* with so many all are forgotten, before the next group */
     size_t project_capacity;       /* a power of two, or 0 */
     struct desk_project *projects; /* hash table by name; free where that is NULL */
 };
+
+/* Before a group looks at what is kept: of too many projects nothing is. While the group is under
+ * way all that it keeps stays. */
+void desk_begin_group(struct hold_desk *desk);
 
 /* Have `count` numbers at hand: *first and those after it, given out once whatever becomes of
  * them. */

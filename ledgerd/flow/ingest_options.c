@@ -25,6 +25,7 @@ int ingest_import_options(const struct ingest_options *options, const struct zon
         .zone = zone,
         .now = options->now,
         .runs_to_now = options->runs_to_now,
+        .by_line = options->by_line,
         .unstarted = options->unstarted,
         .context = options->context,
     };

@@ -40,15 +40,6 @@ static void put_time(struct strbuf *out, const char *option, struct instant t)
                   rest / 3600, rest / 60 % 60, rest % 60);
 }
 
-/* The program that stands beside sacct. */
-static void put_sibling(struct strbuf *out, const char *command, const char *name)
-{
-    const char *slash = strrchr(command, '/');
-
-    strbuf_add(out, command, slash != NULL ? (size_t)(slash - command) + 1 : 0);
-    strbuf_add_string(out, name);
-}
-
 /* --- sacct ----------------------------------------------------------------------------------- */
 
 struct reading { /* of sacct's rows, a batch at a time */
@@ -268,18 +259,21 @@ static struct instant find_rollup(const char *text, const char *cluster)
 int reconcile_read_rollup(const struct reconcile_options *options, struct instant *through,
                           struct error *err)
 {
-    struct strbuf program = STRBUF_INIT, output = STRBUF_INIT;
+    char *program = child_sibling(options->command, "sacctmgr");
+    struct strbuf output = STRBUF_INIT;
     int result;
 
-    put_sibling(&program, options->command, "sacctmgr");
-    const char *const argv[] = {program.data, "-n", "show", "stats", NULL};
+    if (program == NULL) {
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    }
+    const char *const argv[] = {program, "-n", "show", "stats", NULL};
     result = child_run(&(struct child_options){.argv = argv, .whole_us = WHOLE_US}, STATS_BYTES,
                        &output, err);
     if (result == 0) {
         *through = find_rollup(output.data, options->cluster);
     }
     strbuf_release(&output);
-    strbuf_release(&program);
+    free(program);
     return result;
 }
 
@@ -332,14 +326,16 @@ static int add_used(struct store *store, char *text, struct error *err)
 int reconcile_read_sreport(struct store *store, const struct reconcile_options *options,
                            struct instant from, struct instant to, struct error *err)
 {
-    struct strbuf program = STRBUF_INIT, output = STRBUF_INIT, start = STRBUF_INIT,
-                  end = STRBUF_INIT;
+    char *program = child_sibling(options->command, "sreport");
+    struct strbuf output = STRBUF_INIT, start = STRBUF_INIT, end = STRBUF_INIT;
     int result;
 
-    put_sibling(&program, options->command, "sreport");
+    if (program == NULL) {
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    }
     put_time(&start, "start=", from);
     put_time(&end, "end=", to);
-    const char *const argv[] = {program.data,
+    const char *const argv[] = {program,
                                 "-n",
                                 "-P",
                                 "-t",
@@ -362,6 +358,6 @@ int reconcile_read_sreport(struct store *store, const struct reconcile_options *
     strbuf_release(&end);
     strbuf_release(&start);
     strbuf_release(&output);
-    strbuf_release(&program);
+    free(program);
     return result;
 }

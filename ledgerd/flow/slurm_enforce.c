@@ -23,7 +23,7 @@ enum {
     COMMAND_S = 10,       /* that one may take */
     RETRY_S = 10 * 60,    /* before a job is tried again whose command failed */
     DETAIL_BYTES = 512,
-    JOB_BYTES = 32,
+    JOB_BYTES = 48, /* of an array's number and a task's */
 };
 
 struct funds { /* of a project, as they were when they were first looked at */
@@ -79,6 +79,19 @@ static int find_funds(struct enforcing *enforcing, const char *project, struct p
 }
 
 /* --- commands --------------------------------------------------------------------------------- */
+
+/* The last task of an array has the array's own number, by which Slurm's commands mean all of its
+ * tasks. */
+static const char *name_job(const struct keep_job *job, char name[JOB_BYTES])
+{
+    if (job->array_task >= 0) {
+        snprintf(name, JOB_BYTES, "%lld_%lld", (long long)job->array_job_id,
+                 (long long)job->array_task);
+    } else {
+        snprintf(name, JOB_BYTES, "%lld", (long long)job->job_id);
+    }
+    return name;
+}
 
 /* Run scontrol with these two arguments. *err is what it said if it failed. */
 static int run_scontrol(const struct enforcing *enforcing, const char *verb, const char *first,
@@ -137,12 +150,11 @@ static int hold_back(struct enforcing *enforcing, const struct keep_job *job,
     char id[JOB_BYTES];
     char detail[DETAIL_BYTES];
 
-    snprintf(id, sizeof id, "%lld", (long long)job->job_id);
     if (store_keep_mark_held(enforcing->round->store, options->cluster, job->job_id, true, err) !=
         0) {
         return -1;
     }
-    if (run_scontrol(enforcing, "hold", id, NULL, &why) != 0) {
+    if (run_scontrol(enforcing, "hold", name_job(job, id), NULL, &why) != 0) {
         return note_failed(enforcing, job, "hold", &why, err);
     }
     enforcing->round->figures->held_jobs++;
@@ -157,8 +169,7 @@ static int let_go(struct enforcing *enforcing, const struct keep_job *job, struc
     char id[JOB_BYTES];
     char detail[DETAIL_BYTES];
 
-    snprintf(id, sizeof id, "%lld", (long long)job->job_id);
-    if (run_scontrol(enforcing, "release", id, NULL, &why) != 0) {
+    if (run_scontrol(enforcing, "release", name_job(job, id), NULL, &why) != 0) {
         return note_failed(enforcing, job, "release", &why, err);
     }
     enforcing->round->figures->let_go++;
@@ -178,8 +189,7 @@ static int requeue(struct enforcing *enforcing, const struct keep_job *job, stru
     char to[USAGE_NAME_BYTES + 8];
     char detail[DETAIL_BYTES];
 
-    snprintf(id, sizeof id, "%lld", (long long)job->job_id);
-    snprintf(update, sizeof update, "JobId=%s", id);
+    snprintf(update, sizeof update, "JobId=%s", name_job(job, id));
     snprintf(to, sizeof to, "QOS=%s", qos);
     if (run_scontrol(enforcing, "requeue", id, NULL, &why) != 0) {
         return note_failed(enforcing, job, "requeue", &why, err);

@@ -16,6 +16,7 @@
 
 struct keep_job { /* a live job that runs, or waits, without points held for it */
     int64_t job_id;
+    int64_t array_job_id, array_task; /* 0 and -1 where it is no single task of an array */
     bool is_pending;
     bool is_held; /* by scontrol hold: ours or somebody's */
     bool held_by_us;

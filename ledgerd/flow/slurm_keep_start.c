@@ -216,6 +216,8 @@ static int gather_unheld(struct keep_round *round, const struct candidate *candi
     }
     round->unheld.at[round->unheld.count++] = (struct keep_job){
         .job_id = job->job_id,
+        .array_job_id = job->array_job_id,
+        .array_task = job->array_task,
         .is_pending = is_pending(job),
         .is_held = job->is_held,
         .held_by_us = job->held_by_us,

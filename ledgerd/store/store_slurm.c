@@ -5,6 +5,7 @@
  */
 #include "ledgerd/store/store_slurm.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -317,6 +318,30 @@ static int own_texts(struct slurm_job_row *job, struct error *err)
     return 0;
 }
 
+/* How many tasks of the array have not ended, the lot of them behind the row of one. */
+static int count_tasks(struct store *store, const char *cluster, struct slurm_job_row *job,
+                       struct error *err)
+{
+    struct query query;
+    struct rows rows;
+
+    query_init(&query, "SELECT coalesce(sum(tasks), 0), coalesce(min(limit_seconds), -1) "
+                       "FROM ledger.slurm_job WHERE cluster = $1 AND array_job_id = $2 "
+                       "AND state <> 'ending'");
+    query_text(&query, cluster);
+    query_i64(&query, job->array_job_id);
+    if (query_run(store, &query, &rows, NULL, err) != 0) {
+        return -1;
+    }
+    int64_t tasks = rows_i64(&rows, 0, 0);
+    if (tasks > 0) {
+        job->tasks = tasks < INT_MAX ? (int)tasks : INT_MAX;
+        job->limit_seconds = rows_i64(&rows, 0, 1);
+    }
+    rows_release(&rows);
+    return 0;
+}
+
 int store_slurm_job_find(struct store *store, const char *cluster, int64_t job_id,
                          int64_t array_task, struct slurm_job_row *job, bool *found,
                          struct error *err)
@@ -326,9 +351,10 @@ int store_slurm_job_find(struct store *store, const char *cluster, int64_t job_i
     struct rows rows;
     int result = 0;
 
-    query_init(&query, SELECT_JOB "WHERE cluster = $1 AND CASE WHEN $3 < 0 THEN job_id = $2 "
-                                  "ELSE array_job_id = $2 AND (array_task = $3 OR array_task IS "
-                                  "NULL) END ORDER BY array_task NULLS LAST LIMIT 1");
+    query_init(&query, SELECT_JOB
+               "WHERE cluster = $1 AND CASE WHEN $3 < 0 THEN $2 IN (job_id, array_job_id) "
+               "ELSE array_job_id = $2 AND (array_task = $3 OR array_task IS NULL) END "
+               "ORDER BY CASE WHEN $3 < 0 THEN job_id <> $2 END, array_task NULLS LAST LIMIT 1");
     query_text(&query, cluster);
     query_i64(&query, job_id);
     query_i64(&query, array_task);
@@ -339,11 +365,16 @@ int store_slurm_job_find(struct store *store, const char *cluster, int64_t job_i
     if (*found) {
         take_job(&rows, 0, &row);
         result = own_texts(&row, err);
-        if (result == 0) {
-            *job = row;
-        }
     }
     rows_release(&rows);
+    if (result == 0 && *found && array_task < 0 && row.array_job_id == job_id) {
+        result = count_tasks(store, cluster, &row, err);
+    }
+    if (result == 0 && *found) {
+        *job = row;
+    } else {
+        slurm_job_row_release(&row);
+    }
     return result;
 }
 

@@ -58,7 +58,9 @@ int store_slurm_jobs_read(struct store *store, const char *cluster, slurm_job_fn
                           void *context, struct error *err);
 
 /* The job by its own id, or with array_task >= 0 that task of the array job_id: split off already,
- * or else the row that stands for what is still to be split off. *found tells; release the row. */
+ * or else the row that stands for what is still to be split off.  The id of an array means all of
+ * its tasks that have not ended: the row of one of them, with how many there are and the least of
+ * their limits. *found tells; release the row. */
 int store_slurm_job_find(struct store *store, const char *cluster, int64_t job_id,
                          int64_t array_task, struct slurm_job_row *job, bool *found,
                          struct error *err);

@@ -12,6 +12,7 @@
 #include "ledgerd/base/clock.h"
 #include "ledgerd/flow/balance_read.h"
 #include "ledgerd/flow/hold.h"
+#include "ledgerd/flow/hold_desk.h"
 #include "ledgerd/flow/hold_end.h"
 #include "ledgerd/flow/ingest.h"
 #include "ledgerd/flow/limit.h"
@@ -855,6 +856,27 @@ static void what_changes_beside_the_desk_is_seen_by_the_next_group(void **state)
     catalog_destroy(catalog);
 }
 
+/* What a group has found stays with it, however many projects the desk has seen. */
+static void a_desk_that_is_full_forgets_between_groups_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct hold_request requests[4];
+    const char *const names[] = {"p0", "p1", "p2", "p3"};
+
+    for (size_t i = 0; i < 4; i++) {
+        book_add_project(&f->book, names[i], "hpci");
+        book_grant(&f->book, names[i], "10", "2027-06-01", "2028-04-01");
+        requests[i] = ask("", names[i], "", "1");
+    }
+    f->desk->project_limit = 3;
+    place(f, NULL, NOW, requests, 2, "made made"); /* are kept */
+    place(f, NULL, NOW, requests, 4, "made made made made");
+    assert_int_equal(f->desk->project_count, 4);
+    place(f, NULL, NOW, requests + 3, 1, "made");
+    assert_int_equal(f->desk->project_count, 1);
+    place(f, NULL, NOW, requests, 4, "made made made made");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -880,6 +902,7 @@ int main(void)
         CASE(open_holds_are_listed_page_by_page),
         CASE(a_hold_is_found_by_its_id_and_by_its_key),
         CASE(what_changes_beside_the_desk_is_seen_by_the_next_group),
+        CASE(a_desk_that_is_full_forgets_between_groups_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -182,6 +182,39 @@ static void test_what_we_did_to_a_job_is_kept_and_not_inherited_by_its_id(void *
     slurm_job_row_release(&read);
 }
 
+static void test_the_id_of_an_array_means_all_of_its_tasks(void **state)
+{
+    struct book *book = *state;
+    struct slurm_job_row jobs[] = {
+        job_of(20, "2027-06-10", "pending"), job_of(21, "2027-06-10", "running"),
+        job_of(22, "2027-06-10", "running"), job_of(23, "2027-06-10", "ending"),
+        job_of(24, "2027-06-10", "running")};
+    struct slurm_job_row read;
+
+    for (int i = 0; i < 4; i++) { /* the last one is none of them */
+        jobs[i].array_job_id = 20;
+        jobs[i].array_task = i > 0 ? i : -1;
+    }
+    jobs[0].tasks = 5;
+    jobs[0].limit_seconds = -1;
+    jobs[1].limit_seconds = 300;
+    write_jobs(book, "c", jobs, 5, "2027-06-12");
+    assert_true(find(book, 20, -1, &read));
+    assert_int_equal(read.tasks, 7);
+    assert_int_equal(read.limit_seconds, 300);
+    slurm_job_row_release(&read);
+    assert_true(find(book, 21, -1, &read)); /* by its own id it is one task */
+    assert_int_equal(read.tasks, 1);
+    slurm_job_row_release(&read);
+    /* The last one to be split off has the array's id: also when it has ended before the others. */
+    write_jobs(book, "c", jobs + 1, 4, "2027-06-12");
+    assert_true(find(book, 20, -1, &read));
+    assert_int_equal(read.tasks, 2);
+    assert_int_equal(read.array_job_id, 20);
+    slurm_job_row_release(&read);
+    assert_false(find(book, 25, -1, &read));
+}
+
 static void test_a_task_is_found_split_off_or_not(void **state)
 {
     struct book *book = *state;
@@ -328,6 +361,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_job_as_it_was_is_not_written_again, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_what_we_did_to_a_job_is_kept_and_not_inherited_by_its_id, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_id_of_an_array_means_all_of_its_tasks, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_a_task_is_found_split_off_or_not, setup, teardown),
         cmocka_unit_test_setup_teardown(test_of_two_rows_of_one_id_the_latter_counts, setup,
                                         teardown),

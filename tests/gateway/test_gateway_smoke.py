@@ -248,5 +248,112 @@ class Smoke(unittest.TestCase):
         self.assertEqual(self.last()[1], (200000, 0, 5))
 
 
+class Leases(unittest.TestCase):
+    LEASE = {"points": "50", "refill_below": "10", "ttl": "4s", "idle": "3s", "comfortable": 2}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.site = Site(workers=2, lease=cls.LEASE)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.site.stop()
+
+    def leases(self, state="open"):
+        return lt.query(self.site.db, f"""SELECT hold_no, held_micro FROM ledger.hold
+                                           WHERE key LIKE 'gw/lease/%' AND state = '{state}' AND expires_at > now()""")
+
+    def take_lease(self):
+        """Asks until a lease is there and used."""
+        def on_lease():
+            self.site.post(model_server.plain(model_server.usage_document(10, 5)))
+            return self.site.journal()[-1]["hold"] if self.leases() and self.holds_named(1) else None
+        return lt.eventually(on_lease, 25)
+
+    def holds_named(self, count):
+        leases = {f"h_{number}" for number, _ in self.leases()}
+        return len([r for r in self.site.journal() if r["hold"] in leases]) >= count
+
+    def test_many_requests_share_a_hold_and_it_goes_back(self):
+        self.take_lease()
+        before = len(self.site.journal())
+        for _ in range(20):
+            status, headers, _, _ = self.site.post(model_server.plain(model_server.usage_document(1000, 5)))
+            self.assertEqual(status, 200)
+            self.assertLess(float(headers["x-ratelimit-remaining-points"]), 1000)
+        lt.eventually(lambda: len(self.site.journal()) == before + 20, 25)
+        records = self.site.journal()[before:]
+        self.assertLess(len({r["hold"] for r in records}), 10)
+        self.site.booked(before + 20)
+        lt.eventually(lambda: not self.leases(), 60)  # released, not expired: nothing else gives the points back
+        self.assertEqual(lt.scalar(self.site.db, "SELECT count(*) FROM ledger.hold WHERE state = 'open'"), "0")
+
+    def test_a_lease_that_is_used_outlives_its_ttl(self):
+        self.take_lease()
+        body = {**CHAT, "stream": True}
+        status, _, text, _ = self.site.post(model_server.stream(100, pause=0.1), body)
+        self.assertEqual((status, text.endswith(b"data: [DONE]\n\n")), (200, True))
+        record = lt.eventually(lambda: [r for r in self.site.journal() if r["attributes"]["stream"] == "true"], 25)[-1]
+        self.site.booked(len(self.site.journal()))
+        self.assertIn(record["hold"], {f"h_{number}" for number, in lt.query(
+            self.site.db, "SELECT hold_no FROM ledger.hold WHERE key LIKE 'gw/lease/%' AND made_at + interval '6 s' < expires_at")})
+
+    def test_near_the_end_each_request_is_held_by_itself(self):
+        before = len(self.site.journal())
+        answer, body = model_server.plain(model_server.usage_document(1, 1)), {**CHAT, "max_tokens": 1, "messages": []}
+        for _ in range(3):
+            self.assertEqual(self.site.post(answer, body, key="poor")[0], 200)
+        lt.eventually(lambda: len(self.site.journal()) == before + 3, 25)
+        self.assertEqual(len({r["hold"] for r in self.site.journal()[before:]}), 3)
+
+
+class Away(unittest.TestCase):
+    def setUp(self):
+        self.site = Site(open_budget_points="2", deadline="200ms", caller={"cache": "1s"},
+                         models={"llm": {"posture": "open"}, "*": {}})
+
+    def tearDown(self):
+        self.site.nginx.stop(patient=False)
+        self.site.engine.stop()
+        self.site.ledgerd.stop()
+
+    def test_open_within_a_counted_budget_and_booked_afterwards(self):
+        """Each request is estimated at 4 x 100 output tokens of 0.004 points: four fit into 2 points at once, and more as they end."""
+        self.assertEqual(self.site.post(model_server.plain(model_server.usage_document(10, 5)))[0], 200)
+        lt.eventually(lambda: len(self.site.journal()) == 1, 25)
+        self.site.booked(1)
+        port = self.site.ledgerd.port
+        self.site.ledgerd.stop()
+        answers = [self.site.post(model_server.plain(model_server.usage_document(10, 100))) for _ in range(8)]
+        statuses = [status for status, _, _, _ in answers]
+        self.assertEqual(statuses, [200] * 4 + [503] * 4)
+        self.assertEqual(json.loads(answers[-1][2])["error"]["code"], "cannot_decide")
+        self.assertEqual(self.site.post(model_server.plain(None), {**CHAT, "model": "other"})[0], 503)
+        self.assertEqual({r["attributes"].get("admitted") for r in self.site.journal()[1:]}, {"open"})
+        self.site.ledgerd = lt.start_ledgerd(self.site.db, port=port)
+        self.site.booked(5)
+        lt.eventually(lambda: self.site.post(model_server.plain(None))[0] == 200, 25)
+
+    def test_a_key_that_ledgerd_never_saw_is_not_let_in(self):
+        self.site.ledgerd.stop()
+        self.assertEqual(self.site.post(model_server.plain(None))[0], 503)
+
+
+class Settings(unittest.TestCase):
+    def test_what_is_not_understood_keeps_nginx_from_starting(self):
+        good = {"name": "x", "ledger": "127.0.0.1:1"}
+        for change, sentence in (({"lease": {"points": "1", "refill_below": "1"}}, "lease.refill_below must be less"),
+                                 ({"deadline": "50"}, "deadline must be a duration"),
+                                 ({"ledger": "localhost:1"}, "ledger must be"), ({"name": "a/b"}, "name must be"),
+                                 ({"nothing": 1}, "there is no setting nothing"),
+                                 ({"models": {"m": {"progress": "x"}}}, "models.m.progress must be"),
+                                 ({"token_file": "/nowhere/token"}, "/nowhere/token")):
+            with self.subTest(change=change):
+                path = lt.write_file(json.dumps({**good, **change}))
+                nginx = Nginx(gateway_http(path, "{folder}/usage.jsonl", "127.0.0.1:1"))
+                with self.assertRaisesRegex(AssertionError, sentence):
+                    nginx.start()
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -146,6 +146,10 @@ class Cluster:
         out = self.run("squeue", "-h", "-t", "all", "-j", job, "-o", "%T").stdout.decode()
         return out.split("\n", maxsplit=1)[0].strip()
 
+    def reason(self, job):
+        """Why a live job waits, or ""."""
+        return self.run("squeue", "-h", "-j", job, "-o", "%r").stdout.decode().split("\n", maxsplit=1)[0].strip()
+
     def wait_for(self, job, *states, seconds=SLOW):
         """Until the job is in one of these states; the state."""
         return lt.eventually(lambda: (found := self.state(job)) in states and found, seconds)
@@ -165,12 +169,15 @@ class Cluster:
         """Until accounting has so many rows of these jobs (default: one each), all ended; the rows. It may learn of tasks and
         requeued jobs long after slurmctld has forgotten them."""
         wanted = count or len(jobs)
-
-        def ended():
+        deadline = time.monotonic() + seconds * lt.SLOWDOWN
+        while True:
             rows = self.rows_of(jobs)
             done = [r for r in rows if state_of(r) in ENDED + ("REQUEUED",) and r["End"] not in ("Unknown", "None", "0")]
-            return rows if len(rows) == len(done) >= wanted else None
-        return lt.eventually(ended, seconds)
+            if len(rows) == len(done) >= wanted:
+                return rows
+            if time.monotonic() > deadline:
+                raise AssertionError(f"jobs {jobs} have not {wanted} rows that ended: {rows}")
+            time.sleep(0.1)
 
     def cancel(self, jobs):
         """None of these jobs is left."""

@@ -188,18 +188,32 @@ class Site:
         os.replace(cluster.hook_conf + ".new", cluster.hook_conf)
         time.sleep(1.2)
 
+    def reconfigure(self, cluster, more, **options):
+        """The same ledgerd with other settings of the cluster's section."""
+        self.stop()
+        self.serve(cluster, more=more, **options)
+
+    def change_policy(self, **changes):
+        """Another policy governs from now on."""
+        begin = datetime.datetime.now(ZONE) + datetime.timedelta(seconds=1)
+        document = policy(begin, begin, policy=f"slurm-{begin.timestamp()}", supply=[], **changes)
+        self.ctl("policy", "apply", lt.write_file(json.dumps(document)))
+        time.sleep(max(0, begin.timestamp() - time.time()))
+
     def stop(self):
         if self.ledgerd is not None:
             daemon, self.ledgerd = self.ledgerd, None
             with daemon:
                 pass
 
+    def rounds(self):
+        """How many have ended well."""
+        return int(lt.scalar(self.db, f"SELECT rounds FROM ledger.pull WHERE source = '{SOURCE}'") or 0)
+
     def wait_round(self, seconds=60):
         """Until a round of the puller has begun and ended well from now on: the second that ends is one."""
-        def rounds():
-            return int(lt.scalar(self.db, f"SELECT rounds FROM ledger.pull WHERE source = '{SOURCE}'") or 0)
-        wanted = rounds() + 2
-        lt.eventually(lambda: rounds() >= wanted, seconds)
+        wanted = self.rounds() + 2
+        lt.eventually(lambda: self.rounds() >= wanted, seconds)
 
     def pull(self, cluster, now=None):
         """One round by hand, at a pretended time if one is given; its counts."""
@@ -253,6 +267,10 @@ class Site:
             return None
         row = lt.query(self.db, f"SELECT project_id, points_micro, parts, state FROM ledger.hold WHERE key = '{key.group(1)}'")
         return (row[0][0], int(row[0][1]), int(row[0][2]), row[0][3]) if row else None
+
+    def events(self, job):
+        """What was done to a job through Slurm's own commands: [kind, why]."""
+        return lt.query(self.db, f"SELECT kind, detail FROM ledger.slurm_event WHERE job_id = {int(job)} ORDER BY n")
 
     def balance(self, project):
         return {name: micro(value) for name, value in self.ctl_json("balance", project).items()

@@ -10,10 +10,10 @@ from fractions import Fraction
 
 import ledger_test as lt
 from slurm_cluster import ENDED, SLOW, Cluster, Refused, state_of
-from slurm_site import ZONE, Site, identity, micro, started
+from slurm_jobs import HOUR, RealJobs, cpu_price, gpu_price, whole_price
+from slurm_site import ZONE, Site, identity, started
 
 GRANTS = {"ml": 5000, "bio": "12.4", "crowd": 10}
-HOUR = 3600
 cluster = site = long_job = None
 
 
@@ -21,6 +21,7 @@ def setUpModule():
     global cluster, site, long_job
     cluster = Cluster.start(plugin=True)
     site = Site(GRANTS)
+    RealJobs.cluster, RealJobs.site = cluster, site
     site.serve(cluster, hook={"deadline": "2s", "fail": "closed"})
     # Slurm's shortest limit is a minute: this one runs beside all others.
     long_job = cluster.sbatch("u01", "-t", "1", "-p", "cpu", "-w", "cn1")
@@ -29,61 +30,6 @@ def setUpModule():
 def tearDownModule():
     site.stop()
     cluster.stop()
-
-
-def gpu_price(gpus, seconds, factor=1):
-    """Micro-points of GPU jobs whose GPUs are their dearest meter."""
-    return micro(round(Fraction(gpus) * seconds * factor / HOUR, 6))
-
-
-def cpu_price(cpus, mem_gib, seconds):
-    """Micro-points of CPU jobs by the card's three parts."""
-    hourly = cpus * Fraction("0.0137") + Fraction(mem_gib) * Fraction("0.0021")
-    weighted = Fraction(7, 10) * max(seconds, 5) + Fraction(1, 10) * seconds
-    return micro(round(hourly * weighted / HOUR, 6))
-
-
-def whole_price(nodes, seconds):
-    hourly = nodes * (Fraction("4.1") + Fraction(64000, 1024) * Fraction("0.0001"))
-    return micro(round(hourly * seconds / HOUR, 6))
-
-
-class RealJobs(unittest.TestCase):
-    def setUp(self):
-        self.jobs = []
-
-    def tearDown(self):
-        cluster.cancel(self.jobs)
-
-    def submit(self, user, *args, **options):
-        job = cluster.sbatch(user, *args, **options)
-        self.jobs.append(job)
-        return job
-
-    def assert_held(self, job, project, points, parts=1):
-        self.assertEqual(site.hold_of(cluster, job), (project, points, parts, "open"))
-
-    def finish(self, cancel=False, count=None):
-        """All jobs of the test are over, read, and booked as the oracle says; no hold is left. Their rows (so many)."""
-        if cancel:
-            cluster.cancel(self.jobs)
-        rows = cluster.wait_recorded(self.jobs, count)
-        site.wait_round()
-        site.check_booked(self, rows)
-        self.assert_nothing_is_held()
-        return rows
-
-    def assert_nothing_is_held(self):
-        self.assertEqual([hold for hold in site.holds() if hold[1] != "crowd"], [])
-        for project in ("ml", "bio"):
-            self.assertEqual([site.balance(project)[part] for part in ("held", "accrued")], [0, 0], project)
-
-    def give_up(self):
-        """The jobs, which wait, are cancelled: all is back with the next round that has seen them."""
-        site.wait_round()
-        cluster.cancel(self.jobs)
-        site.wait_round()
-        self.assert_nothing_is_held()
 
 
 class Submission(RealJobs):

@@ -51,6 +51,23 @@ static void output_is_read_whole(void **state)
     strbuf_release(&output);
 }
 
+static void a_program_beside_another_is_in_its_folder(void **state)
+{
+    static const char *const rows[][2] = {{"", "sreport"},
+                                          {"sacct", "sreport"},
+                                          {"/opt/bin/sacct", "/opt/bin/sreport"},
+                                          {"./sacct", "./sreport"},
+                                          {"/", "/sreport"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char *path = child_sibling(rows[i][0], "sreport");
+
+        assert_string_equal(path, rows[i][1]);
+        free(path);
+    }
+}
+
 static void a_bad_end_is_an_error_with_its_last_words(void **state)
 {
     static const struct {
@@ -289,6 +306,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(output_is_read_whole),
+        cmocka_unit_test(a_program_beside_another_is_in_its_folder),
         cmocka_unit_test(a_bad_end_is_an_error_with_its_last_words),
         cmocka_unit_test(of_long_complaints_the_end_is_kept),
         cmocka_unit_test(what_is_not_there_cannot_be_started),
