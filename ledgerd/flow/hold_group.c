@@ -320,8 +320,7 @@ static int know(struct hold_group *group, struct knowing *knowing, struct error 
     knowing->shares = copy_shares(group->engine, knowing->now, &knowing->knowledge.share_count);
     knowing->knowledge.catalog = engine_catalog_of(knowing->catalog);
     knowing->knowledge.shares = knowing->shares;
-    return knowing->shares != NULL ? 0
-                                   : error_set(err, ERROR_INTERNAL, "holds: out of memory");
+    return knowing->shares != NULL ? 0 : error_set(err, ERROR_INTERNAL, "holds: out of memory");
 }
 
 static void forget(struct knowing *knowing)

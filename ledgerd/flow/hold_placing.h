@@ -12,6 +12,7 @@
 
 #include "ledgerd/base/error.h"
 #include "ledgerd/flow/hold.h"
+#include "ledgerd/flow/hold_asked.h"
 #include "ledgerd/flow/hold_desk.h"
 #include "ledgerd/store/store_hold.h"
 #include "ledgerd/store/store_hold_place.h"
@@ -29,30 +30,6 @@ struct place {
     struct store_limit_sums sums;     /* of the project's limits, if it has any */
     struct points *limit_grown;       /* of each of the project's limits */
     struct points waiting;            /* held by work that waits, if that is capped */
-};
-
-struct asked_slurm { /* what is asked of Slurm */
-    struct hold_request
-        request; /* as it was asked for, with the source, and the key if it modifies */
-    bool has_job;
-    struct slurm_job_row job; /* that it modifies */
-    char source[USAGE_SOURCE_BYTES + 1];
-    char key[HOLD_KEY_BYTES];
-    char ref_id[HOLD_KEY_BYTES];
-    int64_t catalog_version;            /* by which it was completed; -1: by none yet */
-    struct slurm_resolution resolution; /* in this attempt */
-    struct slurm_note note;
-};
-
-struct asked { /* a request and what has become of it */
-    const struct hold_request *request;
-    struct asked_slurm *slurm; /* owned; NULL: nothing is asked of Slurm */
-    struct hold_outcome *outcome;
-    bool is_known; /* its key was found in the book */
-    unsigned char key[STORE_HASH_BYTES];
-    unsigned char body[STORE_HASH_BYTES];
-    struct place *place; /* NULL: unknown project */
-    const char *klass;   /* of a shape, resolved */
 };
 
 struct placing {
@@ -78,7 +55,8 @@ struct placing {
     struct new_refusal *refusals;
 };
 
-/* Room for `count` requests: a placing of no requests yet, one allocation. NULL if out of memory. */
+/* Room for `count` requests: a placing of no requests yet, one allocation. NULL if out of memory.
+ */
 struct placing *placing_create(struct hold_desk *desk, const struct hold_knowledge *knowledge,
                                size_t count, struct instant now);
 void placing_destroy(struct placing *placing); /* what came of the requests is their owner's */
@@ -89,10 +67,6 @@ int placing_begin(struct placing *placing, struct store *store, const struct hol
 
 /* Outcomes are as if nothing had been decided. */
 void placing_clear_outcomes(struct placing *placing);
-
-/* Begin what is asked of Slurm: find the job that it modifies. -1 if the database is away. */
-int asked_slurm_begin(struct asked *asked, struct store *store, struct error *err);
-void asked_slurm_end(struct asked *asked);
 
 /* Complete what is asked of Slurm by the placing's catalog, unless that was done. */
 void placing_complete(struct placing *placing);

@@ -18,7 +18,7 @@ struct loop {
     int daemon_descriptor; /* its epoll */
     int wake_descriptor;   /* an eventfd, readable: a connection was resumed, or it is the end */
     atomic_bool stop;
-    int hold_descriptor;   /* of a hold under way; -1: none is */
+    int hold_descriptor; /* of a hold under way; -1: none is */
     pthread_t thread;
     bool has_thread;
 };
@@ -114,8 +114,7 @@ int loop_start(struct loop *loop, struct MHD_Daemon *daemon, struct error *err)
     loop->daemon_descriptor = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     int failure = pthread_create(&loop->thread, NULL, run, loop);
     if (failure != 0) {
-        return error_set(err, ERROR_INTERNAL, "loop: cannot start a thread: %s",
-                         strerror(failure));
+        return error_set(err, ERROR_INTERNAL, "loop: cannot start a thread: %s", strerror(failure));
     }
     loop->has_thread = true;
     return 0;

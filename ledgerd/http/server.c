@@ -346,8 +346,8 @@ static int start_daemon(struct server *server, struct server_listener *listener,
     unsigned threads = has_threads && conf->http_threads > 1 ? (unsigned)conf->http_threads : 0;
 
     listener->daemon = MHD_start_daemon(
-        (has_threads ? MHD_USE_EPOLL_INTERNAL_THREAD : MHD_USE_EPOLL) | MHD_ALLOW_SUSPEND_RESUME,
-        0, NULL, NULL, handle_access, listener, MHD_OPTION_LISTEN_SOCKET, listener->descriptor,
+        (has_threads ? MHD_USE_EPOLL_INTERNAL_THREAD : MHD_USE_EPOLL) | MHD_ALLOW_SUSPEND_RESUME, 0,
+        NULL, NULL, handle_access, listener, MHD_OPTION_LISTEN_SOCKET, listener->descriptor,
         MHD_OPTION_NOTIFY_COMPLETED, handle_completed, listener, MHD_OPTION_UNESCAPE_CALLBACK,
         keep_escapes, NULL, MHD_OPTION_NOTIFY_CONNECTION, connections_notify, &listener->door,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)conf->http_max_connections + CONNECTIONS_SPARE,

@@ -11,6 +11,7 @@
 #include "ledgerd/base/civil.h"
 #include "ledgerd/store/connection.h"
 #include "ledgerd/store/patience.h"
+#include "ledgerd/store/query_send.h"
 #include "ledgerd/store/wire.h"
 
 enum { UUID_BYTES = 16 };

@@ -74,17 +74,6 @@ void query_uuid_array(struct query *query, const unsigned char (*values)[16], si
 int query_run(struct store *store, struct query *query, struct rows *rows, int64_t *affected,
               struct error *err);
 
-/* The same in two steps, for who has something else to wait for as well: query_send releases the
- * query and does not wait, unless the connection has to parse its name first (query_is_prepared);
- * query_is_back takes what has come meanwhile, without waiting, and tells whether there is nothing
- * more to wait for: the whole answer, the end of the connection or that of the store's patience;
- * query_answer is what query_run would have returned, and waits if need be. Nothing else runs on the
- * store in between. */
-int query_send(struct store *store, struct query *query, struct error *err);
-bool query_is_back(struct store *store);
-int query_answer(struct store *store, struct rows *rows, int64_t *affected, struct error *err);
-bool query_is_prepared(const struct store *store, const char *name);
-
 /* Run several in one trip to the server, in order, and release them; rows[count] get what each
  * gave. When one fails, those behind it are not run and there are no rows. */
 enum { QUERY_TRIP_MAX = 4 };

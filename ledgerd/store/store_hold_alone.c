@@ -3,7 +3,7 @@
 
 #include "ledgerd/store/connection.h"
 #include "ledgerd/store/patience.h"
-#include "ledgerd/store/query.h"
+#include "ledgerd/store/query_send.h"
 
 /* The position's row is locked by its update, which looks at version and held again once it has
  * waited for somebody. Between them they say all that the decision goes by:
