@@ -144,6 +144,17 @@ static void block_signals(sigset_t *signals)
     sigaction(SIGPIPE, &ignore, NULL);
 }
 
+/* A reverse proxy that ends TLS on this machine needs loopback alone, so this is meant for people.
+ */
+static void warn_of_plain_tokens(const struct conf *conf)
+{
+    if (conf_listens_beyond(conf) && conf->http_tls_key[0] == '\0') {
+        log_event(LOG_LEVEL_WARNING, "listening-without-tls", "why",
+                  "tokens cross the network readable: set [http] tls_certificate and tls_key",
+                  NULL);
+    }
+}
+
 static void announce(const struct server *server)
 {
     for (size_t i = 0; server_address(server, i) != NULL; i++) {
@@ -198,6 +209,7 @@ int main(int argc, char **argv)
     if (sealer == NULL) {
         goto done;
     }
+    warn_of_plain_tokens(conf);
     server = server_start(conf, conf->database_url, engine, &err);
     if (server == NULL) {
         goto done;

@@ -16,6 +16,7 @@
 #include "ledgerd/http/loop.h"
 #include "ledgerd/http/request.h"
 #include "ledgerd/http/route.h"
+#include "ledgerd/http/tls.h"
 #include "ledgerd/http/workers.h"
 
 enum {
@@ -26,6 +27,9 @@ enum {
     SERVER_DISCARD_BODIES =
         4, /* times max_body_bytes are thrown away for a client to read its 413 */
 };
+
+/* What GnuTLS holds to be safe, without the versions that RFC 8996 retired. */
+static const char SERVER_TLS_PRIORITIES[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
 
 struct server_listener {
     struct server *server;
@@ -41,6 +45,7 @@ struct server {
     struct service service;
     struct workers *workers;
     struct connections *connections;
+    struct tls tls; /* of the TCP listeners */
     size_t max_body_bytes;
     _Atomic long active; /* requests that have begun and are not over */
     size_t listener_count;
@@ -344,16 +349,26 @@ static int start_daemon(struct server *server, struct server_listener *listener,
     const struct conf *conf = server->service.conf;
     bool has_threads = listener->loop == NULL;
     unsigned threads = has_threads && conf->http_threads > 1 ? (unsigned)conf->http_threads : 0;
+    bool has_tls = listener->unix_path == NULL && server->tls.key != NULL;
+    const struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, server->tls.certificate},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, server->tls.key},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)SERVER_TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL},
+    };
 
+    listener->door.is_tls = has_tls;
     listener->daemon = MHD_start_daemon(
-        (has_threads ? MHD_USE_EPOLL_INTERNAL_THREAD : MHD_USE_EPOLL) | MHD_ALLOW_SUSPEND_RESUME, 0,
-        NULL, NULL, handle_access, listener, MHD_OPTION_LISTEN_SOCKET, listener->descriptor,
+        (has_threads ? MHD_USE_EPOLL_INTERNAL_THREAD : MHD_USE_EPOLL) | MHD_ALLOW_SUSPEND_RESUME |
+            (has_tls ? MHD_USE_TLS : 0),
+        0, NULL, NULL, handle_access, listener, MHD_OPTION_LISTEN_SOCKET, listener->descriptor,
         MHD_OPTION_NOTIFY_COMPLETED, handle_completed, listener, MHD_OPTION_UNESCAPE_CALLBACK,
         keep_escapes, NULL, MHD_OPTION_NOTIFY_CONNECTION, connections_notify, &listener->door,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)conf->http_max_connections + CONNECTIONS_SPARE,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(conf->http_idle_timeout_us / 1000000),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_CONNECTION_MEMORY_BYTES,
-        MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_END);
+        MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_ARRAY,
+        has_tls ? tls : &tls[sizeof(tls) / sizeof(tls[0]) - 1], MHD_OPTION_END);
     if (listener->daemon == NULL) {
         return error_set(err, ERROR_INTERNAL, "%s: cannot start the HTTP server",
                          listener->address);
@@ -420,7 +435,7 @@ struct server *server_start(const struct conf *conf, const char *conninfo, struc
         return NULL;
     }
     server->service.auth = auth_create(conf, err);
-    if (server->service.auth == NULL) {
+    if (server->service.auth == NULL || tls_load(conf, &server->tls, err) != 0) {
         server_stop(server);
         return NULL;
     }
@@ -496,5 +511,6 @@ void server_stop(struct server *server)
     hold_group_destroy(server->service.holds);
     decisions_destroy(server->service.decisions);
     auth_destroy(server->service.auth);
+    tls_release(&server->tls);
     free(server);
 }

@@ -339,6 +339,79 @@ class Away(unittest.TestCase):
         self.assertEqual(self.site.post(model_server.plain(None))[0], 503)
 
 
+class Counts(unittest.TestCase):
+    """What the library makes of a usage object is what ledgerd's importer makes of it."""
+
+    @classmethod
+    def setUpClass(cls):
+        """An nginx that answers the counts of each usage that is sent, a line each."""
+        settings = lt.write_file(json.dumps({"name": "x", "ledger": "127.0.0.1:1"}))
+        cls.nginx = Nginx(gateway_http(settings, "{folder}/usage.jsonl", "127.0.0.1:1") + """
+            server {
+                listen unix:{folder}/counts;
+                location / {
+                    client_body_buffer_size 8m;
+                    client_max_body_size 8m;
+                    content_by_lua_block {
+                        local counts, decode = require("ledger.counts"), require("cjson.safe").decode
+                        ngx.req.read_body()
+                        for line in ngx.req.get_body_data():gmatch("[^\\n]+") do
+                            local read = counts.of(decode(line).usage)
+                            ngx.say(read and table.concat({ read.input, read.cached, read.written, read.output }, " ") or "")
+                        end
+                    }
+                }
+            }""")
+        cls.nginx.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.nginx.stop(patient=False)
+
+    def read(self, bodies):
+        connection = lt.UnixConnection(os.path.join(self.nginx.folder, "counts"), timeout=60)
+        connection.request("POST", "/", body="\n".join(map(json.dumps, bodies)))
+        reply = connection.getresponse()
+        lines = reply.read().decode().split("\n")[:-1]
+        connection.close()
+        self.assertEqual((reply.status, len(lines)), (200, len(bodies)))
+        return [tuple(map(int, line.split())) or None for line in lines]
+
+    def imported(self, bodies):
+        """The counts by which ledgerctl books each body, or None where it does not."""
+        db = lt.create_db("counts")
+        card = json.loads(json.dumps(CARD).replace('"cached_input_tokens"', '"cache_write_input_tokens": "1", "cached_input_tokens"'))
+        card["rules"][0]["class"] = "*"
+        for verb, document in (("policy", POLICY), ("rates", card)):
+            lt.ctl([verb, "apply", lt.write_file(json.dumps(document))], db=db)
+        lt.ctl(["project", "add", "p", "--share", "hpci"], db=db)
+        now = int(datetime.datetime.now().timestamp())
+        lines = [json.dumps({"id": f"b{i}", "created": now, "model": "m", "usage": body["usage"]}) for i, body in enumerate(bodies)]
+        lt.run_ctl(["import", "usage", lt.write_file("\n".join(lines)), "--source", "gateway:smoke", "--format", "openai",
+                    "--project", "p"], db=db)
+        found = dict(lt.query(db, "SELECT id, meters FROM ledger.usage_record"))
+        def counts(text):
+            meters = {name: int(count) for name, count in (pair.split("=") for pair in text.split())}
+            return tuple(meters.get(name, 0) for name in ("input_tokens", "cached_input_tokens", "cache_write_input_tokens",
+                                                          "output_tokens"))
+        return [counts(found[f"b{i}"]) if f"b{i}" in found else None for i in range(len(bodies))]
+
+    def test_recorded_usages_and_odd_ones(self):
+        with open(os.path.join(model_server.DATA, "provider_usages.jsonl"), encoding="utf-8") as file:
+            bodies = [line["body"] for line in map(json.loads, file) if isinstance(line["body"].get("usage"), dict)]
+        for value in (0, 7, -1, 1.5, "12", "x", True, None, 10 ** 12, [], {}):
+            bodies += [{"usage": {"prompt_tokens": value, "completion_tokens": 3}},
+                       {"usage": {"prompt_tokens": 9, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": value}}},
+                       {"usage": {"input_tokens": 5, "output_tokens": 3, "cache_read_input_tokens": value}}]
+        known = 0
+        for body, mine, theirs in zip(bodies, self.read(bodies), self.imported(bodies)):
+            with self.subTest(usage=body["usage"]):
+                if mine is not None or set(body["usage"]) & {"prompt_tokens", "input_tokens"}:
+                    self.assertEqual(mine, theirs)
+                    known += mine is not None
+        self.assertGreater(known, 300)
+
+
 class Settings(unittest.TestCase):
     def test_what_is_not_understood_keeps_nginx_from_starting(self):
         good = {"name": "x", "ledger": "127.0.0.1:1"}

@@ -9,6 +9,7 @@
 -- about guesses all day.
 local cjson = require("cjson.safe")
 local client = require("ledger.client")
+local posture = require("ledger.posture")
 local sha256 = require("ledger.digest").sha256
 local find, match = string.find, string.match
 
@@ -71,6 +72,7 @@ local function ask(key, digest)
     if type(document) ~= "table" then
         return nil, "away", why or "introspection was answered with " .. answer.status
     end
+    posture.answered()
     local found = remember(digest, document)
     if not found then
         known:incr(failures_of(ngx.var.binary_remote_addr), 1, 0, settings.caller.failures_within)

@@ -126,7 +126,7 @@ local function send_all()
 end
 
 local function round(premature)
-    if queue:get(LATE) and not premature then
+    if premature or queue:get(LATE) then
         return
     end
     local length = queue:llen(QUEUE)

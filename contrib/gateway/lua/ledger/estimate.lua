@@ -14,8 +14,8 @@ local COUNT_MAX = 1e9
 local function limit_of(document)
     for _, name in ipairs({ "max_completion_tokens", "max_output_tokens", "max_tokens" }) do
         local limit = document[name]
-        if type(limit) == "number" and limit >= 1 and limit < 1e9 then
-            return floor(limit)
+        if type(limit) == "number" and limit >= 1 then
+            return floor(min(limit, COUNT_MAX))
         end
     end
     return nil
@@ -25,8 +25,8 @@ local function answers_of(document)
     local most = 1
     for _, name in ipairs({ "n", "best_of" }) do
         local count = document[name]
-        if type(count) == "number" and count > most and count < 1e6 then
-            most = floor(count)
+        if type(count) == "number" and count > most then
+            most = floor(min(count, COUNT_MAX))
         end
     end
     return most

@@ -121,7 +121,8 @@ end
 
 -- Points for the request: out of a lease, of a hold of its own, or of the open budget.
 local function take_points(call, model, input, output)
-    call.promised = price.of(call.model, { input = input, cached = 0, written = 0, output = output })
+    call.promised = price.of(call.caller, call.model,
+        { input = input, cached = 0, written = 0, output = output })
     call.lease, call.remaining = lease.reserve(call.caller, call.id, call.promised)
     if call.lease then
         call.hold = call.lease
@@ -267,7 +268,7 @@ local function settle_local(call)
     if not call.lease and not call.is_open then
         return
     end
-    local used = price.of(call.model, call.counts) or call.promised
+    local used = price.of(call.caller, call.model, call.counts) or call.promised
     if call.lease then
         lease.finish(call.lease, call.promised, used)
     else

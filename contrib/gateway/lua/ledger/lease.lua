@@ -103,11 +103,14 @@ function lease.reserve(caller, id, micro)
         return nil
     end
     local room = shared:incr("room/" .. current, -micro)
+    local fits = room and room >= 0
+    if room and not fits then
+        room = shared:incr("room/" .. current, micro)
+    end
     if room and room < terms.refill_below then
         want(caller, id)
     end
-    if not room or room < 0 then
-        shared:incr("room/" .. current, micro)
+    if not fits then
         shared:incr("flying/" .. current, -1)
         return nil
     end
