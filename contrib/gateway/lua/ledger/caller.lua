@@ -86,8 +86,8 @@ local function ask(key, digest)
 end
 
 --- Who calls with the key: { project, user, name }, where user may be nil. Or nil and "unknown",
---- "guessing", or "away" with why ledgerd could not tell. `may_ask`: false while ledgerd is known to
---- be away.
+--- "guessing", or "away", with why ledgerd could not tell if it was asked. `may_ask`: false while
+--- ledgerd is known to be away.
 function caller.identify(key, may_ask)
     local digest = sha256(key)
     local line = known:get(digest)
@@ -100,7 +100,7 @@ function caller.identify(key, may_ask)
     elseif is_guessing(ngx.var.binary_remote_addr) then
         return nil, "guessing"
     elseif not may_ask then
-        return nil, "away", "it did not answer before"
+        return nil, "away"
     end
     return ask(key, digest)
 end

@@ -60,7 +60,9 @@ local function identify(key)
         return refusal.answer(429, "rate_limit_exceeded", "too many unknown API keys from this address",
             nil, GUESSING_MILLISECONDS)
     end
-    posture.failed(why)
+    if why then
+        posture.failed(why)
+    end
     return nil
 end
 
@@ -183,12 +185,12 @@ function gateway.access()
         price.want(call.caller, call.model)
     end
     take_points(call, model, input, output)
+    ngx.ctx.ledger_call = call -- from here on it has a record, whatever happens
     local text, shows_usage = asked.text_to_send(request, model.progress)
     call.shows_usage = shows_usage
     if text ~= request.text then
         ngx.req.set_body_data(text)
     end
-    ngx.ctx.ledger_call = call
 end
 
 -- --- while the answer passes ------------------------------------------------------------------
