@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -333,6 +334,16 @@ class Away(unittest.TestCase):
         self.site.ledgerd = lt.start_ledgerd(self.site.db, port=port)
         self.site.booked(5)
         lt.eventually(lambda: self.site.post(model_server.plain(None))[0] == 200, 25)
+
+    def test_requests_that_never_pause_do_not_keep_a_ledgerd_away_that_is_back(self):
+        body = {**CHAT, "model": "other"}  # closed, and without a price: 403 is ledgerd's word
+        self.assertEqual(self.site.post(model_server.plain(None), body)[0], 403)
+        port = self.site.ledgerd.port
+        self.site.ledgerd.stop()
+        time.sleep(1.1)  # whose key it is has been forgotten
+        self.assertEqual({self.site.post(model_server.plain(None), body)[0] for _ in range(20)}, {503})
+        self.site.ledgerd = lt.start_ledgerd(self.site.db, port=port)
+        lt.eventually(lambda: self.site.post(model_server.plain(None), body)[0] == 403, 25)
 
     def test_a_key_that_ledgerd_never_saw_is_not_let_in(self):
         self.site.ledgerd.stop()

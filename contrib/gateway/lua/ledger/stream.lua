@@ -204,14 +204,26 @@ local function sum(outputs)
     return total
 end
 
---- Counts and whether they are all ("reported") or what there was so far ("partial"), or nil.
+-- Events tell the prompt first and the output last: of one cut off in between, the chunks are counted.
+local function counts_of_events(self)
+    if self.done then
+        return self.events, "reported"
+    elseif self.said > self.events.output then
+        self.events.output = self.said
+        return self.events, "estimated"
+    end
+    return self.events, "partial"
+end
+
+--- Counts and whether they are all ("reported") or what there was so far ("partial"; "estimated"
+--- where chunks were counted), or nil.
 function stream.counts(self)
     if self.trouble then
         return nil
     elseif self.closing then
         return self.closing, "reported"
     elseif self.events then
-        return self.events, self.done and "reported" or "partial"
+        return counts_of_events(self)
     elseif self.running then
         self.running.output = sum(self.outputs)
         return self.running, self.done and "reported" or "partial"
