@@ -3,7 +3,8 @@
 -- The journal on disk is the truth, and ledgerd reads it; this queue is for speed, so that a balance is
 -- right within a fraction of a second. It lives in shared memory, so a worker may end; where nginx is
 -- killed, or the queue is full, the journal has what is lost here. One worker at a time sends, in
--- order: a lease is given back behind the records that name it.
+-- order: a lease is given back behind the records that name it. What comes in fast is gathered for half a
+-- second, since a small batch costs ledgerd almost as much as a large one.
 local client = require("ledger.client")
 local posture = require("ledger.posture")
 local byte, match = string.byte, string.match
@@ -11,9 +12,11 @@ local concat = table.concat
 
 local delivery = {}
 
-local QUEUE, SENDING, LATE = "queue", "sending", "late"
+local QUEUE, SENDING, LATE, GATHERING = "queue", "sending", "late", "gathering"
 local BATCH_RECORDS, BATCH_BYTES = 1000, 1048576
 local PAUSE_SECONDS = 0.1
+local BUSY_RECORDS = 30 -- in a pause: then more are gathered, as a batch costs ledgerd much and a record little
+local GATHER_SECONDS = 0.5
 local PATIENCE_SECONDS = 10
 local RELEASE_TRIES = 6
 local RELEASE = 45 -- a line that begins with '-' is a release, any other one a record
@@ -45,13 +48,14 @@ function delivery.release(hold, tries)
     push("-" .. (tries or 0) .. " " .. hold)
 end
 
--- The records up to the next release, or one release: what kind it is, and its lines.
+-- The records up to the next release, or one release: what kind it is, its lines, and whether that was all
+-- that waited.
 local function take()
     local lines, bytes = {}, 0
     while #lines < BATCH_RECORDS and bytes < BATCH_BYTES do
         local line = queue:rpop(QUEUE)
         if not line then
-            break
+            return "records", lines, true
         end
         if byte(line) == RELEASE then
             if #lines == 0 then
@@ -103,7 +107,7 @@ end
 
 local function send_all()
     while true do
-        local kind, lines = take()
+        local kind, lines, is_all = take()
         if #lines == 0 then
             return
         end
@@ -121,6 +125,12 @@ local function send_all()
         if not queue:llen(QUEUE) or queue:llen(QUEUE) == 0 then
             posture.settled()
         end
+        if is_all then
+            if #lines >= BUSY_RECORDS then
+                queue:set(GATHERING, true, GATHER_SECONDS)
+            end
+            return
+        end
         queue:set(SENDING, ngx.worker.pid(), 2 * PATIENCE_SECONDS)
     end
 end
@@ -129,8 +139,11 @@ local function round(premature)
     if premature or queue:get(LATE) then
         return
     end
-    local length = queue:llen(QUEUE)
-    if length and length > 0 and queue:add(SENDING, ngx.worker.pid(), 2 * PATIENCE_SECONDS) then
+    local length = queue:llen(QUEUE) or 0
+    if length < BATCH_RECORDS and queue:get(GATHERING) then
+        return
+    end
+    if length > 0 and queue:add(SENDING, ngx.worker.pid(), 2 * PATIENCE_SECONDS) then
         local ok, why = pcall(send_all)
         queue:delete(SENDING)
         if not ok then
