@@ -4,7 +4,9 @@ import datetime
 import http.client
 import json
 import os
+import socket
 import sys
+import threading
 import time
 import unittest
 
@@ -48,6 +50,48 @@ def gateway_http(settings, journal, upstream):
         }}"""
 
 
+class SlowWire:
+    """Stands between the gateway and ledgerd: what is asked goes on at once, answers wait for `delay` seconds."""
+
+    def __init__(self, port):
+        self.delay, self.port_behind = 0, port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                front, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                behind = socket.create_connection(("127.0.0.1", self.port_behind))
+            except OSError:
+                front.close()
+                continue
+            for one, other, is_answer in ((front, behind, False), (behind, front, True)):
+                threading.Thread(target=self._pass_on, args=(one, other, is_answer), daemon=True).start()
+
+    def _pass_on(self, one, other, is_answer):
+        try:
+            while piece := one.recv(65536):
+                if is_answer:
+                    time.sleep(self.delay)
+                other.sendall(piece)
+            other.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        finally:
+            if is_answer:
+                one.close()
+                other.close()
+
+    def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
 class Site:
     """A book, ledgerd, an engine and nginx."""
 
@@ -63,7 +107,8 @@ class Site:
         self.keys = {p: self.make_key(p) for p in ("p", "poor")}
         self.ledgerd = lt.start_ledgerd(self.db)
         self.engine = ModelServer()
-        settings = {"name": "smoke", "ledger": f"127.0.0.1:{self.ledgerd.port}", "deadline": "5s", **settings}
+        self.wire = SlowWire(self.ledgerd.port)
+        settings = {"name": "smoke", "ledger": f"127.0.0.1:{self.wire.port}", "deadline": "5s", **settings}
         http_block = gateway_http(lt.write_file(json.dumps(settings)), self.journal_path, f"127.0.0.1:{self.engine.port}")
         self.nginx = Nginx(http_block, workers=workers)
         self.nginx.start()
@@ -79,6 +124,7 @@ class Site:
     def stop(self):
         self.nginx.stop(patient=False)
         self.engine.stop()
+        self.wire.stop()
         self.ledgerd.stop()
 
     def post(self, answer, body=None, key="p", path="/v1/chat/completions", read=None, headers=None):
@@ -314,9 +360,7 @@ class Away(unittest.TestCase):
                          models={"llm": {"posture": "open"}, "*": {}})
 
     def tearDown(self):
-        self.site.nginx.stop(patient=False)
-        self.site.engine.stop()
-        self.site.ledgerd.stop()
+        self.site.stop()
 
     def test_open_within_a_counted_budget_and_booked_afterwards(self):
         """Each request is estimated at 4 x 100 output tokens of 0.004 points: four fit into 2 points at once, and more as they end."""
@@ -344,6 +388,21 @@ class Away(unittest.TestCase):
         self.assertEqual({self.site.post(model_server.plain(None), body)[0] for _ in range(20)}, {503})
         self.site.ledgerd = lt.start_ledgerd(self.site.db, port=port)
         lt.eventually(lambda: self.site.post(model_server.plain(None), body)[0] == 403, 25)
+
+    def test_a_hold_whose_answer_came_too_late_is_given_back(self):
+        body = {**CHAT, "model": "llm"}
+        self.assertEqual(self.site.post(model_server.plain(model_server.usage_document(10, 5)), body)[0], 200)
+        self.site.booked(1)
+        self.site.wire.delay = 1
+        started = time.monotonic()
+        status, _, _, _ = self.site.post(model_server.plain(model_server.usage_document(10, 100)), body)
+        self.assertEqual(status, 200)  # by the open budget
+        self.assertLess(time.monotonic() - started, 5 * 0.2 * lt.SLOWDOWN)
+        self.site.wire.delay = 0
+        self.site.booked(2)
+        states = lt.query(self.site.db, "SELECT state FROM ledger.hold ORDER BY hold_no")
+        self.assertEqual(states, [["settled"], ["released"]])
+        self.assertNotIn("hold", self.site.journal()[-1])
 
     def test_a_key_that_ledgerd_never_saw_is_not_let_in(self):
         self.site.ledgerd.stop()
