@@ -11,7 +11,7 @@ local cjson = require("cjson.safe")
 local client = require("ledger.client")
 local posture = require("ledger.posture")
 local sha256 = require("ledger.digest").sha256
-local find, match = string.find, string.match
+local find, match, sub = string.find, string.match, string.sub
 
 local caller = {}
 
@@ -30,11 +30,15 @@ end
 function caller.key()
     local var = ngx.var
     local header = var.http_authorization
-    local key = header and match(header, "^[Bb][Ee][Aa][Rr][Ee][Rr] +(%S+)%s*$") or var.http_x_api_key
-    if key and #key <= KEY_BYTES and find(key, "^[%w%._~+/=-]+$") then
-        return key
+    local key
+    if not header then
+        key = var.http_x_api_key
+    elseif sub(header, 1, 7) == "Bearer " then
+        key = sub(header, 8)
+    else
+        key = match(header, "^[Bb][Ee][Aa][Rr][Ee][Rr] +(%S+)%s*$")
     end
-    return nil
+    return key and #key <= KEY_BYTES and key or nil
 end
 
 -- { project, user } of a remembered line.
@@ -82,8 +86,8 @@ local function ask(key, digest)
 end
 
 --- Who calls with the key: { project, user, name }, where user may be nil. Or nil and "unknown",
---- "guessing", or "away" with why ledgerd could not tell. `may_ask`: false while ledgerd is known to
---- be away.
+--- "guessing", or "away", with why ledgerd could not tell if it was asked. `may_ask`: false while
+--- ledgerd is known to be away.
 function caller.identify(key, may_ask)
     local digest = sha256(key)
     local line = known:get(digest)
@@ -91,10 +95,12 @@ function caller.identify(key, may_ask)
         return nil, "unknown"
     elseif line then
         return caller_of(line)
+    elseif not find(key, "^[%w%._~+/=-]+$") then
+        return nil, "unknown"
     elseif is_guessing(ngx.var.binary_remote_addr) then
         return nil, "guessing"
     elseif not may_ask then
-        return nil, "away", "it did not answer before"
+        return nil, "away"
     end
     return ask(key, digest)
 end
