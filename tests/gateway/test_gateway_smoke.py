@@ -367,6 +367,19 @@ class Leases(unittest.TestCase):
         self.assertEqual(lt.scalar(self.site.db, "SELECT count(*) FROM ledger.hold WHERE project_id = 'mid' AND parts = 0"), "0")
 
 
+class Guessing(unittest.TestCase):
+    def test_who_guesses_keys_is_slowed_down_and_his_neighbours_are_not(self):
+        site = Site(caller={"cache": "1s", "failures": 5, "failures_within": "60s"})
+        self.addCleanup(site.stop)
+        self.assertEqual(site.post(model_server.plain(None))[0], 200)
+        answers = [site.post(model_server.plain(None), key=f"ldg_{n}" + "x" * 42) for n in range(7)]
+        self.assertEqual([status for status, _, _, _ in answers], [401] * 5 + [429] * 2)
+        self.assertEqual(answers[-1][1]["retry-after-ms"], "2000")
+        self.assertEqual(site.post(model_server.plain(None), key="mid")[0], 429)  # not seen before
+        time.sleep(1.1)
+        self.assertEqual(site.post(model_server.plain(None))[0], 200)
+
+
 class Away(unittest.TestCase):
     def setUp(self):
         self.site = Site(open_budget_points="2", deadline="200ms", caller={"cache": "1s"},
