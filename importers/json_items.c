@@ -13,6 +13,7 @@
 enum {
     PROBE_BYTES = 1024 * 1024, /* a Slurm job on its own is told from a whole answer within this */
     SLURM_NOTHING_FOUND = 9003,
+    STUMP_TRIES = 256, /* places of a bad line where a whole record is looked for */
 };
 
 void json_items_init(struct json_items *items, struct input *input, bool slurm)
@@ -56,7 +57,9 @@ static int next_character(struct json_items *items, char *c, bool *more, struct 
         const char *window = input_window(items->input, &length);
         enum input_status status;
 
-        while (at < length && memchr(" \t\r\n", window[at], 4) != NULL) {
+        /* In a journal that was truncated under its writer a hole of NULs may stand first. */
+        while (at < length && (memchr(" \t\r\n", window[at], 4) != NULL ||
+                               (items->by_line && window[at] == '\0'))) {
             at++;
         }
         input_consume(items->input, at);
@@ -257,6 +260,49 @@ static int give_line(struct json_items *items, struct json_item *item, struct er
         return fail_cut_off(items, err);
     }
     return give(items, item, JSON_ITEM_BAD, line);
+}
+
+/* Where in a bad line a whole object begins that reaches to the line's end; its length if there is
+ * none. What begins inside of an object cannot: it would have a bracket too many. */
+static size_t find_behind_stump(const char *line, size_t length)
+{
+    struct scan_doc doc;
+    size_t at = length, tries = 0;
+    const char *brace = length > 1 ? memchr(line + 1, '{', length - 1) : NULL;
+
+    scan_init(&doc);
+    while (brace != NULL && at == length && tries++ < STUMP_TRIES) {
+        size_t rest = length - (size_t)(brace - line);
+
+        if (scan_json_whole(&doc, brace, rest) == SCAN_OK) {
+            at = length - rest;
+        }
+        brace = memchr(brace + 1, '{', rest - 1);
+    }
+    scan_release(&doc);
+    return at;
+}
+
+/* A line that is an item by itself. */
+static int give_single_line(struct json_items *items, struct json_item *item, struct error *err)
+{
+    size_t line, length;
+    const char *window;
+
+    switch (input_line(items->input, 0, &line, err)) {
+    case INPUT_FAILED:
+        return -1;
+    case INPUT_FULL:
+        items->skip_line = true;
+        return give(items, item, JSON_ITEM_TOO_LONG, 0);
+    default:
+        break;
+    }
+    window = input_window(items->input, &length);
+    if (scan_json_whole(&items->doc, window, line) == SCAN_OK) {
+        return give(items, item, JSON_ITEM_OK, line);
+    }
+    return give(items, item, JSON_ITEM_BAD, find_behind_stump(window, line));
 }
 
 /* A comma, or the closing bracket (*closed), or neither before the first element. */
@@ -476,6 +522,9 @@ static int top_next(struct json_items *items, struct json_item *item, char c, st
     bool single = false;
 
     items->begun = true;
+    if (items->by_line) {
+        return give_single_line(items, item, err);
+    }
     if (c == '[') {
         input_consume(items->input, 1);
         items->place = JSON_IN_ARRAY;

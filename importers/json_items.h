@@ -8,6 +8,10 @@
  *     {"jobs": [ … ], …}          (Slurm only) each element of jobs is an item, or of the list that
  * is named; "errors" are looked at, the rest is passed over
  *
+ * By line alone, as a journal is read, each line is an item and no other form is looked for, so
+ * that a line that was cut off costs no other.  What stands behind the stump in the same line
+ * (whoever wrote it was killed, the next one went on there) is an item of its own.
+ *
  * Only the current item is held in memory.
  */
 #ifndef IMPORTERS_JSON_ITEMS_H
@@ -37,6 +41,7 @@ enum json_place { JSON_AT_TOP, JSON_IN_ARRAY, JSON_IN_SLURM, JSON_IN_JOBS };
 struct json_items {
     struct input *input;
     bool slurm;
+    bool by_line;     /* set it after json_items_init */
     const char *list; /* member of Slurm's answer whose elements are the items: "jobs" at first */
     enum json_place place;
     bool begun;      /* something other than white space was there */

@@ -71,7 +71,7 @@ static struct slurm_source *open_source(const struct slurm_pull *pull, struct er
         return slurm_sacct_open(&options, err);
     case CONF_PULL_SLURMRESTD:
         return slurm_rest_open(&options, err);
-    case CONF_PULL_NONE:
+    default:
         break;
     }
     error_set(err, ERROR_ARGUMENT, "[slurm %s] names no mode: it is not pulled", pull->cluster);
@@ -243,18 +243,6 @@ struct feeding {
     bool is_running;
 };
 
-static void add_counts(struct ingest_counts *sum, const struct ingest_counts *counts)
-{
-    sum->read += counts->read;
-    sum->booked += counts->booked;
-    sum->amended += counts->amended;
-    sum->duplicate += counts->duplicate;
-    sum->quarantined += counts->quarantined;
-    sum->skipped += counts->skipped;
-    sum->points.micro += counts->points.micro;
-    sum->last_end = instant_max(sum->last_end, counts->last_end);
-}
-
 static int feed_ingest(void *context, const char *format, const char *name, input_read_fn *read,
                        void *from, struct error *err)
 {
@@ -276,25 +264,8 @@ static int feed_ingest(void *context, const char *format, const char *name, inpu
     };
     int result = ingest_stream(round->store, name, read, from, &options, &counts, err);
 
-    add_counts(&round->result->counts, &counts);
+    ingest_counts_add(&round->result->counts, &counts);
     return result;
-}
-
-/* The catalog that the round's imports share: read again only when it has changed. */
-static int load_catalog(struct round *round, struct error *err)
-{
-    struct slurm_pull *pull = round->pull;
-    int64_t version, rating_version;
-
-    if (catalog_versions(round->store, &version, &rating_version, err) != 0) {
-        return -1;
-    }
-    if (pull->catalog != NULL && pull->catalog->version == version) {
-        return 0;
-    }
-    catalog_destroy(pull->catalog);
-    pull->catalog = catalog_load(round->store, err);
-    return pull->catalog == NULL ? -1 : 0;
 }
 
 static struct instant earlier_by(struct instant at, int64_t us)
@@ -415,7 +386,7 @@ static void read_ended(struct round *round)
     struct instant since = pull->options.source->since, to = clock_now(), from;
     struct error err = {0};
     bool is_wide;
-    int status = load_catalog(round, &err);
+    int status = catalog_refresh(&pull->catalog, round->store, &err);
 
     round->last_end = round->standing.last_end;
     if (instant_is_set(since) && instant_compare(since, round->last_end) > 0) {

@@ -17,6 +17,9 @@ static int openai_open(struct importer *importer, struct error *err)
     size_t length;
     const char *window;
 
+    if (importer->options.by_line) {
+        return 0;
+    }
     if (input_want(importer->input, PEEK_BYTES, err) == INPUT_FAILED) {
         return -1;
     }

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
-#include "importers/slurm_puller.h"
+#include "importers/threads_puller.h"
 #include "ledgerd/base/conf.h"
 #include "ledgerd/base/conf_address.h"
 #include "ledgerd/base/log.h"
@@ -144,6 +144,17 @@ static void block_signals(sigset_t *signals)
     sigaction(SIGPIPE, &ignore, NULL);
 }
 
+/* A reverse proxy that ends TLS on this machine needs loopback alone, so this is meant for people.
+ */
+static void warn_of_plain_tokens(const struct conf *conf)
+{
+    if (conf_listens_beyond(conf) && conf->http_tls_key[0] == '\0') {
+        log_event(LOG_LEVEL_WARNING, "listening-without-tls", "why",
+                  "tokens cross the network readable: set [http] tls_certificate and tls_key",
+                  NULL);
+    }
+}
+
 static void announce(const struct server *server)
 {
     for (size_t i = 0; server_address(server, i) != NULL; i++) {
@@ -170,7 +181,7 @@ int main(int argc, char **argv)
     struct expirer *expirer = NULL;
     struct sealer *sealer = NULL;
     struct server *server = NULL;
-    struct slurm_pullers *pullers = NULL;
+    struct pullers *pullers = NULL;
     struct error err = {0};
     sigset_t signals;
 
@@ -198,11 +209,12 @@ int main(int argc, char **argv)
     if (sealer == NULL) {
         goto done;
     }
+    warn_of_plain_tokens(conf);
     server = server_start(conf, conf->database_url, engine, &err);
     if (server == NULL) {
         goto done;
     }
-    pullers = slurm_pullers_start(conf, conf->database_url, engine_pulls(engine), &err);
+    pullers = pullers_start(conf, conf->database_url, engine_pulls(engine), &err);
     if (pullers == NULL) {
         goto done;
     }
@@ -210,7 +222,7 @@ int main(int argc, char **argv)
     wait_for_end(&signals);
 
 done:
-    slurm_pullers_stop(pullers);
+    pullers_stop(pullers);
     server_stop(server);
     sealer_stop(sealer);
     expirer_stop(expirer);

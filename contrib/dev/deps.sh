@@ -4,10 +4,10 @@
 # Everything there: says nothing, within a few milliseconds. Something missing: as root, or where
 # sudo asks for no password, installs it; otherwise prints the exact command and fails.
 #
-#   contrib/dev/deps.sh [build] [test] [lint]
+#   contrib/dev/deps.sh [build] [test] [lint] [llama]
 set -euo pipefail
 
-# shellcheck disable=SC2034 # the three lists are read by name
+# shellcheck disable=SC2034 # the lists are read by name
 build='gcc make pkg-config libc6-dev libpq-dev libmicrohttpd-dev libjansson-dev libssl-dev
     libgmp-dev libsystemd-dev libcurl4-openssl-dev
     postgresql-15 postgresql-client-15 tzdata python3 curl'
@@ -20,13 +20,15 @@ test='libcmocka-dev postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl w
 # shellcheck disable=SC2034
 lint='clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck valgrind mandoc lua-check
     universal-ctags git'
+# shellcheck disable=SC2034
+llama='cmake g++ make git nodejs npm'
 
 wanted=
 [ $# -gt 0 ] || set -- build
 for group in "$@"; do
     case $group in
-    build | test | lint) wanted="$wanted ${!group}" ;;
-    *) echo "deps.sh: unknown group $group: it is build, test or lint" >&2 && exit 2 ;;
+    build | test | lint | llama) wanted="$wanted ${!group}" ;;
+    *) echo "deps.sh: unknown group $group: it is build, test, lint or llama" >&2 && exit 2 ;;
     esac
 done
 

@@ -29,6 +29,7 @@ enum setting_type {
     SETTING_SOURCE_SHARE,
     SETTING_SOURCE_MODE,
     SETTING_SOURCE_ENFORCE,
+    SETTING_SOURCE_AGGREGATE, /* checked, nothing to store while there is one choice */
 };
 
 /* Sections: "name", or "name *" for [name ANYTHING]. Keys: "key", or "key.*" for key.ANYTHING. */
@@ -87,13 +88,17 @@ static const struct setting settings[] = {
     {"slurm *", "pending_ttl", SETTING_SOURCE_DURATION, OF_SOURCE(pending_ttl_us), NULL, 0,
      LAG_SECONDS_MAX},
     {"tokens *", "model.*", SETTING_CLASS, 0, NULL, 0, 0},
-    {"tokens *", "mode", SETTING_NOT_YET, 0, NULL, 0, 0},
-    {"tokens *", "path", SETTING_NOT_YET, 0, NULL, 0, 0},
-    {"tokens *", "url", SETTING_NOT_YET, 0, NULL, 0, 0},
-    {"tokens *", "format", SETTING_NOT_YET, 0, NULL, 0, 0},
-    {"tokens *", "interval", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"tokens *", "mode", SETTING_SOURCE_MODE, OF_SOURCE(mode), NULL, 0, 0},
+    {"tokens *", "path", SETTING_SOURCE_TEXT, OF_SOURCE(path), NULL, 0, 0},
+    {"tokens *", "url", SETTING_SOURCE_TEXT, OF_SOURCE(url), NULL, 0, 0},
+    {"tokens *", "token_file", SETTING_SOURCE_TEXT, OF_SOURCE(token_file), NULL, 0, 0},
+    {"tokens *", "timeout", SETTING_SOURCE_DURATION, OF_SOURCE(timeout_us), NULL, 1, DAY_SECONDS},
+    {"tokens *", "format", SETTING_SOURCE_TEXT, OF_SOURCE(format), NULL, 0, 0},
+    {"tokens *", "project", SETTING_SOURCE_TEXT, OF_SOURCE(project), NULL, 0, 0},
+    {"tokens *", "user", SETTING_SOURCE_TEXT, OF_SOURCE(user), NULL, 0, 0},
+    {"tokens *", "interval", SETTING_SOURCE_DURATION, OF_SOURCE(interval_us), NULL, 1, DAY_SECONDS},
     {"tokens *", "lag", SETTING_SOURCE_DURATION, OF_SOURCE(lag_us), NULL, 0, LAG_SECONDS_MAX},
-    {"tokens *", "aggregate", SETTING_NOT_YET, 0, NULL, 0, 0},
+    {"tokens *", "aggregate", SETTING_SOURCE_AGGREGATE, 0, NULL, 0, 0},
 };
 
 enum { SETTING_COUNT_ALL = sizeof settings / sizeof settings[0] };
@@ -247,18 +252,23 @@ static int source_init(struct conf_source *source, char *name, bool is_slurm)
     *source = (struct conf_source){
         .name = name,
         .lag_us = (is_slurm ? DAY_SECONDS : HOUR_SECONDS) * INSTANT_SECOND_US,
-        .interval_us = 60 * INSTANT_SECOND_US,
+        .interval_us = (is_slurm ? 60 : 10) * INSTANT_SECOND_US,
         .overlap_us = HOUR_SECONDS * INSTANT_SECOND_US,
         .command = strdup(""),
         .url = strdup(""),
         .token_file = strdup(""),
-        .timeout_us = 5 * 60 * INSTANT_SECOND_US,
+        .path = strdup(""),
+        .format = strdup("ledger"),
+        .project = strdup(""),
+        .user = strdup(""),
+        .timeout_us = (is_slurm ? 300 : 60) * INSTANT_SECOND_US,
         .since = INSTANT_NONE,
         .enforce_qos = strdup(""),
         .pending_share_ppm = SHARE_WHOLE_PPM,
     };
     if (source->command == NULL || source->url == NULL || source->token_file == NULL ||
-        source->enforce_qos == NULL) {
+        source->enforce_qos == NULL || source->path == NULL || source->format == NULL ||
+        source->project == NULL || source->user == NULL) {
         conf_source_release(source);
         return -1;
     }
@@ -303,16 +313,34 @@ static const char *store_duration(const struct setting *setting, const char *val
     return NULL;
 }
 
-static const char *store_mode(struct conf_source *source, const char *value)
+static const char *store_mode(struct conf_source *source, bool is_slurm, const char *value)
 {
-    if (strcmp(value, "sacct") == 0) {
-        source->mode = CONF_PULL_SACCT;
-    } else if (strcmp(value, "slurmrestd") == 0) {
-        source->mode = CONF_PULL_SLURMRESTD;
-    } else {
-        return "must be sacct or slurmrestd";
+    static const struct {
+        bool is_slurm;
+        const char *name;
+        enum conf_pull mode;
+    } modes[] = {
+        {true, "sacct", CONF_PULL_SACCT},
+        {true, "slurmrestd", CONF_PULL_SLURMRESTD},
+        {false, "file", CONF_PULL_FILE},
+        {false, "http", CONF_PULL_HTTP},
+    };
+
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        if (modes[i].is_slurm == is_slurm && strcmp(modes[i].name, value) == 0) {
+            source->mode = modes[i].mode;
+            return NULL;
+        }
     }
-    return NULL;
+    return is_slurm ? "must be sacct or slurmrestd" : "must be file or http";
+}
+
+static const char *check_aggregate(const char *value)
+{
+    if (strcmp(value, "minute") == 0) {
+        return "minute is not yet possible: this version books each record";
+    }
+    return strcmp(value, "none") == 0 ? NULL : "must be none or minute";
 }
 
 static const char *store_enforce(struct conf_source *source, const char *value)
@@ -379,9 +407,11 @@ static const char *store_of_source(struct conf *conf, const struct setting *sett
     case SETTING_SOURCE_SHARE:
         return store_share(value, (int64_t *)field);
     case SETTING_SOURCE_MODE:
-        return store_mode(source, value);
+        return store_mode(source, pattern_match("slurm *", section) != NULL, value);
     case SETTING_SOURCE_ENFORCE:
         return store_enforce(source, value);
+    case SETTING_SOURCE_AGGREGATE:
+        return check_aggregate(value);
     default:
         return "is of no known type";
     }
@@ -458,6 +488,7 @@ static const char *store_value(struct conf *conf, const struct setting *setting,
     case SETTING_SOURCE_SHARE:
     case SETTING_SOURCE_MODE:
     case SETTING_SOURCE_ENFORCE:
+    case SETTING_SOURCE_AGGREGATE:
         return store_of_source(conf, setting, section, value);
     case SETTING_NOT_YET:
         break;

@@ -40,8 +40,13 @@ struct conf_name {
     char *means;  /* class; project */
 };
 
-/* How a cluster is read; CONF_PULL_NONE: not by ledgerd itself, the section only names things. */
-enum conf_pull { CONF_PULL_NONE, CONF_PULL_SACCT, CONF_PULL_SLURMRESTD };
+enum conf_pull {                 /* how a source is read */
+                 CONF_PULL_NONE, /* not by ledgerd itself */
+                 CONF_PULL_SACCT,
+                 CONF_PULL_SLURMRESTD,
+                 CONF_PULL_FILE,
+                 CONF_PULL_HTTP
+};
 
 /* What is done to jobs whose project has run dry since they were submitted. */
 enum conf_enforce { CONF_ENFORCE_NONE, CONF_ENFORCE_HOLD, CONF_ENFORCE_REQUEUE };
@@ -49,14 +54,19 @@ enum conf_enforce { CONF_ENFORCE_NONE, CONF_ENFORCE_HOLD, CONF_ENFORCE_REQUEUE }
 struct conf_source { /* a [slurm …] or [tokens …] section; texts are "" where not given */
     char *name;      /* "slurm:CLUSTER", or as [tokens SOURCE] has it */
     int64_t lag_us;  /* how late its records may come */
-    /* [slurm …] alone: */
     enum conf_pull mode;
-    int64_t interval_us;
+    int64_t interval_us; /* between rounds */
+    int64_t timeout_us;  /* how long Slurm or the URL may be silent before it is given up */
+    char *url;           /* of slurmrestd; of token records */
+    char *token_file;    /* with the token that is sent there */
+    /* [tokens …] alone: */
+    char *path;    /* of the journal that is followed */
+    char *format;  /* of its records */
+    char *project; /* of records that name none */
+    char *user;
+    /* [slurm …] alone: */
     int64_t overlap_us;   /* of what one round reads with what was read before */
-    int64_t timeout_us;   /* how long Slurm may be silent before it is given up */
     char *command;        /* path of sacct; "": found in PATH */
-    char *url;            /* of slurmrestd */
-    char *token_file;     /* with the token that slurmrestd wants */
     struct instant since; /* where reading begins; INSTANT_NONE: `lag` before now */
     enum conf_enforce enforce;
     char *enforce_qos;         /* of CONF_ENFORCE_REQUEUE */
@@ -94,7 +104,7 @@ struct conf {
  * file and line; *conf is then released. */
 int conf_load(const char *path, struct conf *conf, struct error *err);
 
-/* The same from text; `name` stands for the file in messages. The environment plays no part. */
+/* The same from text; `name` stands for the file in messages, the environment for nothing. */
 int conf_parse(const char *name, const char *text, struct conf *conf, struct error *err);
 
 void conf_release(struct conf *conf);

@@ -58,6 +58,11 @@ static const struct conf_address *find_beyond(const struct conf *conf)
     return NULL;
 }
 
+bool conf_listens_beyond(const struct conf *conf)
+{
+    return find_beyond(conf) != NULL;
+}
+
 int conf_auth_is_required(const struct conf *conf, bool *required, struct error *err)
 {
     const struct conf_address *beyond = find_beyond(conf);

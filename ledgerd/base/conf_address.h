@@ -14,6 +14,9 @@ int conf_address_parse(const char *text, struct conf_address *address);
  * authentication. */
 bool conf_address_is_loopback(const struct conf_address *address);
 
+/* True if an address lies beyond loopback. */
+bool conf_listens_beyond(const struct conf *conf);
+
 /* As [auth] mode says; by default only if an address lies beyond loopback. ERROR_ARGUMENT if one
  * does and the mode is none, or if a certificate is named without its key. */
 int conf_auth_is_required(const struct conf *conf, bool *required, struct error *err);

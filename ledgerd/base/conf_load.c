@@ -91,6 +91,10 @@ void conf_source_release(struct conf_source *source)
     free(source->url);
     free(source->token_file);
     free(source->enforce_qos);
+    free(source->path);
+    free(source->format);
+    free(source->project);
+    free(source->user);
     *source = (struct conf_source){0};
 }
 

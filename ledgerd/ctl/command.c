@@ -84,6 +84,37 @@ int command_read_file(const char *path, struct strbuf *content, struct error *er
     return result;
 }
 
+static int write_whole(int fd, const char *bytes, size_t length)
+{
+    while (length > 0) {
+        ssize_t wrote = write(fd, bytes, length);
+        if (wrote < 0 && errno == EINTR) {
+            continue;
+        }
+        if (wrote < 0) {
+            return -1;
+        }
+        bytes += wrote;
+        length -= (size_t)wrote;
+    }
+    return fsync(fd) != 0 && errno != EINVAL && errno != EROFS ? -1 : 0; /* no disk behind a pipe */
+}
+
+int command_write_file(const char *path, const struct strbuf *content, struct error *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int result = fd >= 0 ? write_whole(fd, content->data, content->length) : -1;
+    int number = errno;
+    if (fd >= 0 && close(fd) != 0 && result == 0) {
+        result = -1;
+        number = errno;
+    }
+    if (result < 0) {
+        return error_set(err, ERROR_INPUT, "%s: cannot be written: %s", path, strerror(number));
+    }
+    return 0;
+}
+
 int command_blame_file(const char *path, struct error *err)
 {
     if (err->code == ERROR_INPUT) {

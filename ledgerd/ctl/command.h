@@ -54,6 +54,9 @@ const char *command_argument(const struct command *command, size_t i);
  * an error too. */
 int command_read_file(const char *path, struct strbuf *content, struct error *err);
 
+/* Write a file, in place of what it held, through to the disk. ERROR_INPUT names it. */
+int command_write_file(const char *path, const struct strbuf *content, struct error *err);
+
 /* Put the file's name before an error in what it holds (ERROR_INPUT); leaves other errors alone. */
 int command_blame_file(const char *path, struct error *err);
 

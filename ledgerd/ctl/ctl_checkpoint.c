@@ -1,45 +1,11 @@
 /* checkpoint - where the chain of seals stands, signed, to be kept elsewhere. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "ledgerd/ctl/verbs.h"
 #include "ledgerd/flow/checkpoint.h"
 #include "ledgerd/flow/document.h"
 #include "ledgerd/flow/seal.h"
-
-static int write_whole(int fd, const char *bytes, size_t length)
-{
-    while (length > 0) {
-        ssize_t wrote = write(fd, bytes, length);
-        if (wrote < 0 && errno == EINTR) {
-            continue;
-        }
-        if (wrote < 0) {
-            return -1;
-        }
-        bytes += wrote;
-        length -= (size_t)wrote;
-    }
-    return fsync(fd) != 0 && errno != EINVAL && errno != EROFS ? -1 : 0; /* no disk behind a pipe */
-}
-
-static int file_write(const char *path, const struct strbuf *text, struct error *err)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    int result = fd >= 0 ? write_whole(fd, text->data, text->length) : -1;
-    int number = errno;
-    if (fd >= 0 && close(fd) != 0 && result == 0) {
-        result = -1;
-        number = errno;
-    }
-    if (result < 0) {
-        return error_set(err, ERROR_INPUT, "%s: cannot be written: %s", path, strerror(number));
-    }
-    return 0;
-}
 
 static int key_read(struct command *command, struct strbuf *pem, const char **path,
                     struct error *err)
@@ -58,7 +24,7 @@ static int document_export(const json_t *document, const char *path, struct erro
     struct strbuf text = STRBUF_INIT;
     int result = document_write(document, &text, err);
     if (result == 0) {
-        result = file_write(path, &text, err);
+        result = command_write_file(path, &text, err);
     }
     strbuf_release(&text);
     return result;

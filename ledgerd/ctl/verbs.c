@@ -4,10 +4,18 @@
 #include <string.h>
 
 static const struct verb *const nouns[] = {
-    migrate_verbs, policy_verbs,     rates_verbs,     project_verbs, member_verbs,     limit_verbs,
-    grant_verbs,   supply_verbs,     transfer_verbs,  refund_verbs,  import_verbs,     pull_verbs,
-    balance_verbs, hold_verbs,       quote_verbs,     explain_verbs, quarantine_verbs, close_verbs,
-    verify_verbs,  checkpoint_verbs, reconcile_verbs, token_verbs,   audit_verbs,
+    migrate_verbs,    policy_verbs,
+    rates_verbs,      project_verbs,
+    member_verbs,     limit_verbs,
+    grant_verbs,      supply_verbs,
+    transfer_verbs,   refund_verbs,
+    import_verbs,     pull_verbs,
+    balance_verbs,    hold_verbs,
+    quote_verbs,      explain_verbs,
+    quarantine_verbs, close_verbs,
+    verify_verbs,     checkpoint_verbs,
+    reconcile_verbs,  reconcile_tokens_verbs,
+    token_verbs,      audit_verbs,
 };
 enum { NOUNS = sizeof nouns / sizeof nouns[0] };
 

@@ -26,6 +26,7 @@ extern const struct verb close_verbs[];
 extern const struct verb verify_verbs[];
 extern const struct verb checkpoint_verbs[];
 extern const struct verb reconcile_verbs[];
+extern const struct verb reconcile_tokens_verbs[];
 extern const struct verb token_verbs[];
 extern const struct verb audit_verbs[];
 

@@ -373,3 +373,18 @@ int catalog_versions(struct store *store, int64_t *version, int64_t *rating_vers
     *rating_version = versions.rating_version;
     return 0;
 }
+
+int catalog_refresh(struct catalog **catalog, struct store *store, struct error *err)
+{
+    int64_t version, rating_version;
+
+    if (catalog_versions(store, &version, &rating_version, err) != 0) {
+        return -1;
+    }
+    if (*catalog != NULL && (*catalog)->version == version) {
+        return 0;
+    }
+    catalog_destroy(*catalog);
+    *catalog = catalog_load(store, err);
+    return *catalog == NULL ? -1 : 0;
+}

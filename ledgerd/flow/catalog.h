@@ -72,6 +72,10 @@ struct catalog {
 struct catalog *catalog_load(struct store *store, struct error *err);
 void catalog_destroy(struct catalog *catalog); /* accepts NULL */
 
+/* Bring *catalog (NULL: none yet) to what the book has now: read again only if that has changed. On
+ * error it is what it was, or NULL. */
+int catalog_refresh(struct catalog **catalog, struct store *store, struct error *err);
+
 /* The versions that the book has now. */
 int catalog_versions(struct store *store, int64_t *version, int64_t *rating_version,
                      struct error *err);

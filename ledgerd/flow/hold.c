@@ -56,10 +56,7 @@ static void placing_clear(struct placing *placing)
 static void placing_restart(struct placing *placing)
 {
     placing_clear(placing);
-    for (size_t i = 0; i < placing->count; i++) {
-        hold_outcome_release(placing->asked[i].outcome);
-        clear_outcome(placing->asked[i].outcome);
-    }
+    placing_clear_outcomes(placing);
 }
 
 /* --- projects --------------------------------------------------------------------------------- */
@@ -442,9 +439,54 @@ static int place_group(struct store *store, void *context, struct error *err)
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
-static int placing_begin(struct placing *placing, struct store *store,
-                         const struct hold_request *requests, size_t count,
-                         struct hold_outcome *outcomes, struct error *err)
+struct placing *placing_create(struct hold_desk *desk, const struct hold_knowledge *knowledge,
+                               size_t count, struct instant now)
+{
+    struct room {
+        struct asked asked;
+        struct place place;
+        struct new_hold hold;
+        struct new_refusal refusal;
+    };
+    struct placing *placing = calloc(1, sizeof *placing + count * sizeof(struct room));
+
+    if (placing == NULL) {
+        return NULL;
+    }
+    placing->desk = desk;
+    placing->now = now;
+    if (knowledge != NULL) {
+        placing->knowledge = *knowledge;
+    }
+    placing->asked = (struct asked *)(void *)(placing + 1);
+    placing->places = (struct place *)(void *)(placing->asked + count);
+    placing->holds = (struct new_hold *)(void *)(placing->places + count);
+    placing->refusals = (struct new_refusal *)(void *)(placing->holds + count);
+    return placing;
+}
+
+void placing_destroy(struct placing *placing)
+{
+    if (placing == NULL) {
+        return;
+    }
+    placing_clear(placing);
+    for (size_t i = 0; i < placing->count; i++) {
+        asked_slurm_end(&placing->asked[i]);
+    }
+    free(placing);
+}
+
+void placing_clear_outcomes(struct placing *placing)
+{
+    for (size_t i = 0; i < placing->count; i++) {
+        hold_outcome_release(placing->asked[i].outcome);
+        clear_outcome(placing->asked[i].outcome);
+    }
+}
+
+int placing_begin(struct placing *placing, struct store *store, const struct hold_request *requests,
+                  size_t count, struct hold_outcome *outcomes, struct error *err)
 {
     for (size_t i = 0; i < count; i++) {
         struct asked *asked = &placing->asked[placing->count++];
@@ -490,9 +532,11 @@ static int place_until_done(struct placing *placing, struct store *store, struct
 
 static int place_all(struct placing *placing, struct store *store, struct error *err)
 {
+    bool is_sent = false;
     bool is_done = false;
 
-    if (placing_try_alone(placing, store, &is_done, err) != 0) {
+    if (placing_send_alone(placing, store, &is_sent, err) != 0 ||
+        (is_sent && placing_take_alone(placing, store, &is_done, err) != 0)) {
         return -1;
     }
     return is_done ? 0 : place_until_done(placing, store, err);
@@ -508,28 +552,18 @@ int hold_place(struct store *store, struct hold_desk *desk, const struct hold_kn
     if (count > HOLD_GROUP_MAX) {
         return error_set(err, ERROR_ARGUMENT, "a group has at most %d holds", HOLD_GROUP_MAX);
     }
-    placing = calloc(1, sizeof *placing);
+    placing = placing_create(desk, knowledge, count, now);
     if (placing == NULL) {
         return no_memory(err);
     }
     desk_begin_group(desk);
-    placing->desk = desk;
-    placing->now = now;
-    if (knowledge != NULL) {
-        placing->knowledge = *knowledge;
-    }
     result = placing_begin(placing, store, requests, count, outcomes, err);
     if (result == 0) {
         result = place_all(placing, store, err);
     }
-    placing_clear(placing);
-    for (size_t i = 0; result != 0 && i < placing->count; i++) {
-        hold_outcome_release(placing->asked[i].outcome);
-        clear_outcome(placing->asked[i].outcome);
+    if (result != 0) {
+        placing_clear_outcomes(placing);
     }
-    for (size_t i = 0; i < placing->count; i++) {
-        asked_slurm_end(&placing->asked[i]);
-    }
-    free(placing);
+    placing_destroy(placing);
     return result;
 }

@@ -10,6 +10,7 @@
 #include "ledgerd/base/clock.h"
 #include "ledgerd/base/log.h"
 #include "ledgerd/flow/engine_position.h"
+#include "ledgerd/flow/hold_alone.h"
 #include "ledgerd/flow/hold_desk.h"
 #include "ledgerd/store/store.h"
 #include "ledgerd/store/store_position.h"
@@ -27,12 +28,13 @@ struct hold_group {
     const char *conninfo;
     struct engine *engine;
 
-    /* The committer's own. */
+    /* Of whoever has the seat: the committer, or the thread that has a hold watched. */
     struct store *store;
     struct hold_desk *desk;
     struct hold_request requests[HOLD_GROUP_MAX];
     struct hold_outcome outcomes[HOLD_GROUP_MAX];
     struct hold_ticket *tickets[HOLD_GROUP_MAX];
+    struct hold_alone *watched; /* under way; its ticket is the first */
 
     pthread_t thread;
     bool has_thread;
@@ -40,6 +42,7 @@ struct hold_group {
     pthread_cond_t condition;
     bool stop;
     bool away; /* the last attempt found no database */
+    enum { SEAT_FREE, SEAT_COMMITTER, SEAT_WATCHER } seat;
     size_t queued;
     struct hold_ticket *first;
     struct hold_ticket *last;
@@ -91,34 +94,48 @@ static void forget_key(struct hold_group *group, struct hold_ticket *ticket)
 
 /* --- the queue -------------------------------------------------------------------------------- */
 
-enum hold_submitted hold_group_submit(struct hold_group *group, struct hold_ticket *ticket)
+/* The ticket's key is under way from here on if it is taken. With the mutex. */
+static enum hold_submitted admit(struct hold_group *group, struct hold_ticket *ticket)
 {
     bool has_key = ticket->request.key[0] != '\0';
-    bool is_first = false;
-    enum hold_submitted result = HOLD_TAKEN;
 
     ticket->err = (struct error){0};
     ticket->next = ticket->next_of_key = NULL;
-    pthread_mutex_lock(&group->mutex);
     if (group->stop || group->away || engine_is_away(group->engine)) {
-        result = HOLD_DATABASE_AWAY;
-    } else if (has_key && is_under_way(group, ticket->request.key)) {
-        result = HOLD_KEY_IN_FLIGHT;
-    } else if (group->queued == HOLD_GROUP_QUEUE_MAX) {
-        result = HOLD_QUEUE_FULL;
-    } else {
-        if (has_key) {
-            note_key(group, ticket);
-        }
-        is_first = group->last == NULL;
-        if (is_first) {
-            group->first = ticket;
-        } else {
-            group->last->next = ticket;
-        }
-        group->last = ticket;
-        group->queued++;
+        return HOLD_DATABASE_AWAY;
     }
+    if (has_key && is_under_way(group, ticket->request.key)) {
+        return HOLD_KEY_IN_FLIGHT;
+    }
+    if (group->queued == HOLD_GROUP_QUEUE_MAX) {
+        return HOLD_QUEUE_FULL;
+    }
+    if (has_key) {
+        note_key(group, ticket);
+    }
+    return HOLD_TAKEN;
+}
+
+/* True if it is the first that waits. With the mutex. */
+static bool append_ticket(struct hold_group *group, struct hold_ticket *ticket)
+{
+    bool is_first = group->last == NULL;
+
+    if (is_first) {
+        group->first = ticket;
+    } else {
+        group->last->next = ticket;
+    }
+    group->last = ticket;
+    group->queued++;
+    return is_first;
+}
+
+enum hold_submitted hold_group_submit(struct hold_group *group, struct hold_ticket *ticket)
+{
+    pthread_mutex_lock(&group->mutex);
+    enum hold_submitted result = admit(group, ticket);
+    bool is_first = result == HOLD_TAKEN && append_ticket(group, ticket);
     pthread_mutex_unlock(&group->mutex);
     if (is_first) {
         pthread_cond_signal(&group->condition); /* who wakes finds the mutex free */
@@ -126,7 +143,8 @@ enum hold_submitted hold_group_submit(struct hold_group *group, struct hold_tick
     return result;
 }
 
-/* Sleep until there is a ticket, the group stops, or it is time to look for the database again. */
+/* Sleep until the seat is free and there is a ticket, the group stops, or it is time to look for
+ * the database again. */
 static void wait_for_work(struct hold_group *group)
 {
     struct timespec until;
@@ -134,8 +152,8 @@ static void wait_for_work(struct hold_group *group)
 
     until.tv_sec = wake_us / 1000000;
     until.tv_nsec = wake_us % 1000000 * 1000;
-    while (group->first == NULL && !group->stop) {
-        if (!group->away) {
+    while (group->seat == SEAT_WATCHER || (group->first == NULL && !group->stop)) {
+        if (!group->away || group->seat == SEAT_WATCHER) {
             pthread_cond_wait(&group->condition, &group->mutex);
         } else if (pthread_cond_timedwait(&group->condition, &group->mutex, &until) != 0) {
             return;
@@ -143,13 +161,17 @@ static void wait_for_work(struct hold_group *group)
     }
 }
 
-/* Take at most HOLD_GROUP_MAX tickets; none when it is time for a probe. False when the group stops
- * and all are decided. */
+/* Give up the seat, and take it again with at most HOLD_GROUP_MAX tickets; none when it is time for
+ * a probe. False when the group stops and all are decided. */
 static bool take_tickets(struct hold_group *group, size_t *count)
 {
     *count = 0;
     pthread_mutex_lock(&group->mutex);
+    if (group->seat == SEAT_COMMITTER) {
+        group->seat = SEAT_FREE;
+    }
     wait_for_work(group);
+    group->seat = SEAT_COMMITTER;
     for (; group->first != NULL && *count < HOLD_GROUP_MAX; group->queued--) {
         group->tickets[(*count)++] = group->first;
         group->first = group->first->next;
@@ -283,25 +305,47 @@ static struct store_share_total *copy_shares(struct engine *engine, struct insta
     return totals;
 }
 
+/* What decisions go by at `now`, borrowed and copied from the engine. */
+struct knowing {
+    struct instant now;
+    struct engine_catalog *catalog;
+    struct store_share_total *shares;
+    struct hold_knowledge knowledge;
+};
+
+static int know(struct hold_group *group, struct knowing *knowing, struct error *err)
+{
+    *knowing = (struct knowing){.now = clock_now(),
+                                .catalog = engine_catalog_borrow(group->engine)};
+    knowing->shares = copy_shares(group->engine, knowing->now, &knowing->knowledge.share_count);
+    knowing->knowledge.catalog = engine_catalog_of(knowing->catalog);
+    knowing->knowledge.shares = knowing->shares;
+    return knowing->shares != NULL ? 0 : error_set(err, ERROR_INTERNAL, "holds: out of memory");
+}
+
+static void forget(struct knowing *knowing)
+{
+    free(knowing->shares);
+    engine_catalog_return(knowing->catalog);
+}
+
+static void count_alone(struct hold_group *group)
+{
+    atomic_store(&group->alone, group->desk->alone_made);
+    atomic_store(&group->missed, group->desk->alone_missed);
+}
+
 static int place(struct hold_group *group, size_t first, size_t count, struct error *err)
 {
-    struct engine_catalog *borrowed = engine_catalog_borrow(group->engine);
-    struct hold_knowledge knowledge = {.catalog = engine_catalog_of(borrowed)};
-    struct instant now = clock_now();
-    struct store_share_total *shares = copy_shares(group->engine, now, &knowledge.share_count);
+    struct knowing knowing;
     int result = -1;
 
-    knowledge.shares = shares;
-    if (shares == NULL) {
-        error_set(err, ERROR_INTERNAL, "holds: out of memory");
-    } else if (have_store(group, err) == 0) {
-        result = hold_place(group->store, group->desk, &knowledge, group->requests + first, count,
-                            now, group->outcomes + first, err);
-        atomic_store(&group->alone, group->desk->alone_made);
-        atomic_store(&group->missed, group->desk->alone_missed);
+    if (know(group, &knowing, err) == 0 && have_store(group, err) == 0) {
+        result = hold_place(group->store, group->desk, &knowing.knowledge, group->requests + first,
+                            count, knowing.now, group->outcomes + first, err);
+        count_alone(group);
     }
-    free(shares);
-    engine_catalog_return(borrowed);
+    forget(&knowing);
     return result;
 }
 
@@ -382,6 +426,110 @@ static void decide_group(struct hold_group *group, size_t count)
         decide_one_by_one(group, count);
     }
 }
+
+/* --- a hold that its asker watches ------------------------------------------------------------ */
+
+/* Take the ticket, and the seat if it is free and nobody waits; else leave the ticket in the queue.
+ * *has_seat tells which. */
+static enum hold_submitted take_seat(struct hold_group *group, struct hold_ticket *ticket,
+                                     bool *has_seat)
+{
+    bool is_first = false;
+
+    pthread_mutex_lock(&group->mutex);
+    enum hold_submitted result = admit(group, ticket);
+    *has_seat = result == HOLD_TAKEN && group->seat == SEAT_FREE && group->first == NULL;
+    if (*has_seat) {
+        group->seat = SEAT_WATCHER;
+    } else if (result == HOLD_TAKEN) {
+        is_first = append_ticket(group, ticket);
+    }
+    pthread_mutex_unlock(&group->mutex);
+    if (is_first) {
+        pthread_cond_signal(&group->condition);
+    }
+    return result;
+}
+
+/* Leave the seat to the committer, if it has anything to do: `ticket` (may be NULL) first of all,
+ * as it came before those that wait. */
+static void leave_seat(struct hold_group *group, struct hold_ticket *ticket)
+{
+    pthread_mutex_lock(&group->mutex);
+    if (ticket != NULL) {
+        ticket->next = group->first;
+        group->first = ticket;
+        group->last = group->last == NULL ? ticket : group->last;
+        group->queued++;
+    }
+    group->seat = SEAT_FREE;
+    bool has_work = group->first != NULL || group->stop || group->away;
+    pthread_mutex_unlock(&group->mutex);
+    if (has_work) {
+        pthread_cond_signal(&group->condition);
+    }
+}
+
+/* Send the ticket's hold, with the seat; nothing is watched after it if that is for the committer.
+ */
+static int send_watched(struct hold_group *group, struct error *err)
+{
+    struct knowing knowing;
+    int result = know(group, &knowing, err);
+
+    if (result == 0) {
+        result = hold_alone_send(group->store, group->desk, &knowing.knowledge, &group->requests[0],
+                                 knowing.now, &group->outcomes[0], &group->watched, err);
+    }
+    forget(&knowing);
+    return result;
+}
+
+enum hold_submitted hold_group_submit_watched(struct hold_group *group, struct hold_ticket *ticket,
+                                              int *descriptor)
+{
+    struct error err = {0};
+    bool has_seat;
+    enum hold_submitted result = take_seat(group, ticket, &has_seat);
+
+    *descriptor = -1;
+    if (!has_seat) {
+        return result;
+    }
+    group->tickets[0] = ticket;
+    group->requests[0] = ticket->request;
+    if (group->store != NULL && send_watched(group, &err) != 0) {
+        fail_tickets(group, 0, 1, &err);
+        leave_seat(group, NULL);
+    } else if (group->watched == NULL) {
+        leave_seat(group, ticket);
+    } else {
+        *descriptor = hold_alone_descriptor(group->watched);
+    }
+    return result;
+}
+
+bool hold_group_look(struct hold_group *group)
+{
+    struct error err = {0};
+    bool is_done = false;
+
+    if (!hold_alone_is_back(group->watched)) {
+        return false;
+    }
+    int result = hold_alone_take(group->watched, &is_done, &err);
+    group->watched = NULL;
+    count_alone(group);
+    if (is_done) {
+        spread_outcomes(group, 0, 1);
+    } else if (result != 0) {
+        fail_tickets(group, 0, 1, &err);
+    }
+    leave_seat(group, is_done || result != 0 ? NULL : group->tickets[0]);
+    return true;
+}
+
+/* --- the committer ---------------------------------------------------------------------------- */
 
 static void *committer_run(void *argument)
 {

@@ -6,6 +6,9 @@
  *
  *      submit -> [queue] -> committer: hold_place -> engine_note_held -> done(ticket)
  *
+ * A hold that comes alone need not pass through that thread (hold_group_submit_watched). Whoever
+ * decides has the group's seat: its connection and its desk.
+ *
  * The queue is bounded.  While the database is away tickets are refused at once, and those that
  * wait when it goes are answered: nobody waits for a database that is not there.
  */
@@ -60,6 +63,19 @@ void hold_group_destroy(struct hold_group *group); /* stops first if need be; ac
 
 /* Leave a ticket; it is the group's until done() is called. Returns at once. */
 enum hold_submitted hold_group_submit(struct hold_group *group, struct hold_ticket *ticket);
+
+/* The same for a caller whose thread watches descriptors: a hold that finds the committer idle is
+ * sent from that thread, and its answer taken there, so that no thread has to wake another one.
+ * *descriptor is then what to watch for reading, else -1: the committer has it, or it was not
+ * taken. One hold of a group is under way like this at a time. */
+enum hold_submitted hold_group_submit_watched(struct hold_group *group, struct hold_ticket *ticket,
+                                              int *descriptor);
+
+/* Look what has come of it, without waiting: when the descriptor is readable, and at least every
+ * HOLD_GROUP_LOOK_US. True when it needs no more watching: done() was called, or the committer has
+ * it. */
+enum { HOLD_GROUP_LOOK_US = 100 * 1000 };
+bool hold_group_look(struct hold_group *group);
 
 struct hold_group_figures { /* since the start */
     uint64_t groups;        /* that were committed */

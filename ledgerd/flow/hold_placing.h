@@ -12,6 +12,7 @@
 
 #include "ledgerd/base/error.h"
 #include "ledgerd/flow/hold.h"
+#include "ledgerd/flow/hold_asked.h"
 #include "ledgerd/flow/hold_desk.h"
 #include "ledgerd/store/store_hold.h"
 #include "ledgerd/store/store_hold_place.h"
@@ -31,55 +32,41 @@ struct place {
     struct points waiting;            /* held by work that waits, if that is capped */
 };
 
-struct asked_slurm { /* what is asked of Slurm */
-    struct hold_request
-        request; /* as it was asked for, with the source, and the key if it modifies */
-    bool has_job;
-    struct slurm_job_row job; /* that it modifies */
-    char source[USAGE_SOURCE_BYTES + 1];
-    char key[HOLD_KEY_BYTES];
-    char ref_id[HOLD_KEY_BYTES];
-    int64_t catalog_version;            /* by which it was completed; -1: by none yet */
-    struct slurm_resolution resolution; /* in this attempt */
-    struct slurm_note note;
-};
-
-struct asked { /* a request and what has become of it */
-    const struct hold_request *request;
-    struct asked_slurm *slurm; /* owned; NULL: nothing is asked of Slurm */
-    struct hold_outcome *outcome;
-    bool is_known; /* its key was found in the book */
-    unsigned char key[STORE_HASH_BYTES];
-    unsigned char body[STORE_HASH_BYTES];
-    struct place *place; /* NULL: unknown project */
-    const char *klass;   /* of a shape, resolved */
-};
-
 struct placing {
     struct hold_desk *desk;
     struct hold_knowledge knowledge;
     struct instant now;
     size_t count;
-    struct asked asked[HOLD_GROUP_MAX];
+    struct desk_project *lone; /* whose hold was sent alone */
+    struct asked *asked;       /* room for every request, as below */
 
     /* What an attempt has gathered. */
     bool is_again; /* the attempt came to nothing, the next one may not */
     const struct catalog *catalog;
     size_t place_count;
-    struct place places[HOLD_GROUP_MAX]; /* by name */
+    struct place *places; /* by name */
     struct hold_look look;
     size_t share_count;
     struct store_share_total *shares; /* with held at now, and what the group holds */
     int64_t next_number;
     size_t hold_count;
-    struct new_hold holds[HOLD_GROUP_MAX];
+    struct new_hold *holds;
     size_t refusal_count;
-    struct new_refusal refusals[HOLD_GROUP_MAX];
+    struct new_refusal *refusals;
 };
 
-/* Begin what is asked of Slurm: find the job that it modifies. -1 if the database is away. */
-int asked_slurm_begin(struct asked *asked, struct store *store, struct error *err);
-void asked_slurm_end(struct asked *asked);
+/* Room for `count` requests: a placing of no requests yet, one allocation. NULL if out of memory.
+ */
+struct placing *placing_create(struct hold_desk *desk, const struct hold_knowledge *knowledge,
+                               size_t count, struct instant now);
+void placing_destroy(struct placing *placing); /* what came of the requests is their owner's */
+
+/* Take the requests, for outcomes that are cleared first. -1 if the database is away. */
+int placing_begin(struct placing *placing, struct store *store, const struct hold_request *requests,
+                  size_t count, struct hold_outcome *outcomes, struct error *err);
+
+/* Outcomes are as if nothing had been decided. */
+void placing_clear_outcomes(struct placing *placing);
 
 /* Complete what is asked of Slurm by the placing's catalog, unless that was done. */
 void placing_complete(struct placing *placing);
@@ -97,10 +84,13 @@ int placing_add_places(struct placing *placing, struct error *err);
 /* Know the shares' totals: those that were given, or the book's. */
 int placing_take_shares(struct placing *placing, struct store *store, struct error *err);
 
-/* Try the one request of a placing in a single statement, if it is likely to do. *is_done tells
- * whether it did; if not, nothing was made, and a transaction decides. */
-int placing_try_alone(struct placing *placing, struct store *store, bool *is_done,
-                      struct error *err);
+/* Send the one request of a placing as a single statement, if that is likely to do; if *is_sent,
+ * the answer must be taken. *is_done tells whether it did; if not, nothing was made, and a
+ * transaction decides. */
+int placing_send_alone(struct placing *placing, struct store *store, bool *is_sent,
+                       struct error *err);
+int placing_take_alone(struct placing *placing, struct store *store, bool *is_done,
+                       struct error *err);
 
 /* True if what waiting work of the project holds may decide about the request. */
 bool placing_needs_waiting(const struct placing *placing, const struct asked *asked);

@@ -18,6 +18,18 @@ const char *ingest_fate_text(enum ingest_fate fate)
     return fate_texts[fate];
 }
 
+void ingest_counts_add(struct ingest_counts *sum, const struct ingest_counts *counts)
+{
+    sum->read += counts->read;
+    sum->booked += counts->booked;
+    sum->amended += counts->amended;
+    sum->duplicate += counts->duplicate;
+    sum->quarantined += counts->quarantined;
+    sum->skipped += counts->skipped;
+    sum->points.micro += counts->points.micro;
+    sum->last_end = instant_max(sum->last_end, counts->last_end);
+}
+
 static int read_input(struct ingest_run *run, void *context, struct error *err)
 {
     return run_read(run, context, 0, err);

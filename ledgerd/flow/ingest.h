@@ -23,10 +23,8 @@
 #include "ledgerd/flow/catalog.h"
 #include "ledgerd/store/store.h"
 
-enum { /* the tail of a batch wants tens of thousands to share it; a block of numbers has 65536 */
-       INGEST_BATCH_RECORDS = 50000,
-       INGEST_BATCH_RECORDS_MAX = 60000,
-};
+/* The tail of a batch wants tens of thousands to share it; a block of numbers has 65536. */
+enum { INGEST_BATCH_RECORDS = 50000, INGEST_BATCH_RECORDS_MAX = 60000 };
 
 enum ingest_fate {
     INGEST_BOOKED,      /* new: its charges, or the accrual of running work */
@@ -90,13 +88,13 @@ struct ingest_options {
     import_unstarted_fn *unstarted; /* see struct import_options; called as hold_of is */
     void *context;                  /* of all four */
     bool runs_to_now;               /* see struct import_options */
+    bool by_line;                   /* likewise */
     bool expects_new; /* from memory: most records are news, so look few of them up before */
 };
 
-/* Import a file ("-": standard input) of any size in bounded memory: one thread reads and rates,
- * the caller's posts, with help where that is faster. *counts (what was committed) is valid also on
- * failure: ERROR_INPUT, unreadable or cut off, what came before is booked; ERROR_UNAVAILABLE, the
- * database went away or an agreement changed (reason stale_catalog): run again to go on. */
+/* Import a file ("-": standard input) of any size in bounded memory. *counts (what was committed)
+ * is valid also on failure: ERROR_INPUT, unreadable or cut off, what came before is booked;
+ * ERROR_UNAVAILABLE, the database is away or an agreement changed (stale_catalog): run again. */
 int ingest_file(struct store *store, const char *path, const struct ingest_options *options,
                 struct ingest_counts *counts, struct error *err);
 
@@ -113,6 +111,9 @@ int ingest_bytes(struct store *store, const char *bytes, size_t length,
 /* All records of the source up to this instant have been read: a month can close on that. */
 int ingest_note_read(struct store *store, const char *source, struct instant through,
                      struct error *err);
+
+/* Add what another input brought, but for the time. */
+void ingest_counts_add(struct ingest_counts *sum, const struct ingest_counts *counts);
 
 const char *ingest_fate_text(enum ingest_fate fate); /* "booked", …: the words of the counts */
 

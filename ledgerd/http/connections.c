@@ -157,12 +157,15 @@ static void let_go(struct connection *connection)
 }
 
 /* The kernel's buffer of a new connection is empty, so the answer fits or the client is gone. */
-static void turn_away(const struct connections *connections, int descriptor)
+static void turn_away(const struct connections_door *door, int descriptor)
 {
-    ssize_t sent = send(descriptor, connections->refusal, connections->refusal_bytes,
-                        MSG_DONTWAIT | MSG_NOSIGNAL);
+    const struct connections *connections = door->connections;
 
-    (void)sent;
+    if (!door->is_tls) {
+        ssize_t sent = send(descriptor, connections->refusal, connections->refusal_bytes,
+                            MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)sent;
+    }
     shutdown(descriptor, SHUT_RDWR);
 }
 
@@ -182,7 +185,7 @@ void connections_notify(void *context, struct MHD_Connection *connection, void *
         connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     *socket_context = admit(door, info->connect_fd);
     if (*socket_context == NULL) {
-        turn_away(door->connections, info->connect_fd);
+        turn_away(door, info->connect_fd);
     }
 }
 

@@ -28,6 +28,7 @@ struct connections;
 
 struct connections_door { /* one listener's count */
     struct connections *connections;
+    bool is_tls;  /* who is turned away there reads nothing */
     int admitted; /* guarded by the connections' mutex */
 };
 

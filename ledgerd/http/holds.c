@@ -17,6 +17,7 @@
 #include "ledgerd/flow/hold_info.h"
 #include "ledgerd/http/ask_input.h"
 #include "ledgerd/http/hold_input.h"
+#include "ledgerd/http/loop.h"
 #include "ledgerd/http/portal.h"
 #include "ledgerd/http/route.h"
 
@@ -66,7 +67,9 @@ static void ticket_done(struct hold_ticket *ticket)
 static void start_call(struct request *request)
 {
     struct hold_call *call = request->later.work;
-    enum hold_submitted submitted = hold_group_submit(request->service->holds, &call->ticket);
+    enum hold_submitted submitted = request->loop != NULL
+                                        ? loop_submit(request->loop, &call->ticket)
+                                        : hold_group_submit(request->service->holds, &call->ticket);
 
     if (submitted != HOLD_TAKEN) { /* else the request may be over already */
         call->submitted = submitted;

@@ -70,6 +70,9 @@ static void render_standing(const struct store_gauges *gauges, struct strbuf *ou
     for (size_t i = 0; i < gauges->pull_count; i++) {
         const struct store_pull *pull = &gauges->pulls[i];
 
+        if (!instant_is_set(pull->fresh_until)) {
+            continue; /* it confirms no holds */
+        }
         add_name(out, "ledger_pull_stale", pull->source, NULL, NULL);
         strbuf_printf(out, "%d\n", instant_compare(pull->fresh_until, now) < 0 ? 1 : 0);
     }

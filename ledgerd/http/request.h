@@ -15,6 +15,7 @@
 #include "ledgerd/http/service.h"
 
 struct MHD_Connection;
+struct loop;
 struct request;
 struct route;
 
@@ -44,6 +45,7 @@ struct request_argument {
 struct request {
     struct service *service;
     struct MHD_Connection *connection;
+    struct loop *loop; /* whose thread serves the connection; NULL: one of libmicrohttpd's */
     const struct route *route;
     enum request_state state;
     bool is_refused; /* by auth: the reply is there, and the body is not wanted */

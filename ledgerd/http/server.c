@@ -13,8 +13,10 @@
 #include "ledgerd/http/auth.h"
 #include "ledgerd/http/connections.h"
 #include "ledgerd/http/listen.h"
+#include "ledgerd/http/loop.h"
 #include "ledgerd/http/request.h"
 #include "ledgerd/http/route.h"
+#include "ledgerd/http/tls.h"
 #include "ledgerd/http/workers.h"
 
 enum {
@@ -26,8 +28,13 @@ enum {
         4, /* times max_body_bytes are thrown away for a client to read its 413 */
 };
 
+/* What GnuTLS holds to be safe, without the versions that RFC 8996 retired. */
+static const char SERVER_TLS_PRIORITIES[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
+
 struct server_listener {
+    struct server *server;
     struct MHD_Daemon *daemon;
+    struct loop *loop; /* that runs the daemon; NULL: it has threads of its own */
     struct connections_door door;
     int descriptor; /* -1 once libmicrohttpd or the drain has closed it */
     char address[SERVER_ADDRESS_BYTES];
@@ -38,6 +45,7 @@ struct server {
     struct service service;
     struct workers *workers;
     struct connections *connections;
+    struct tls tls; /* of the TCP listeners */
     size_t max_body_bytes;
     _Atomic long active; /* requests that have begun and are not over */
     size_t listener_count;
@@ -231,7 +239,12 @@ static enum MHD_Result finish_request(struct request *request)
 /* struct service's resume. The request may be gone as soon as its connection is resumed. */
 static void resume_request(struct request *request)
 {
+    struct loop *loop = request->loop;
+
     MHD_resume_connection(request->connection);
+    if (loop != NULL) {
+        loop_wake(loop);
+    }
 }
 
 /* Called for the workers: the reply is there. The request may be gone as soon as the connection is
@@ -241,7 +254,7 @@ static void request_done(struct request *request)
     size_t route = (size_t)(request->route - routes);
 
     atomic_fetch_add(&request->service->metrics.requests[route][request->reply.status / 100], 1);
-    MHD_resume_connection(request->connection);
+    resume_request(request);
 }
 
 /* A client that waits for leave to send a body that is too large is told at once; one that sends it
@@ -274,14 +287,17 @@ static bool refuse_at_once(struct request *request)
     return request->body_too_large;
 }
 
-static struct request *begin_request(struct server *server, struct MHD_Connection *connection,
-                                     const char *url, const char *method)
+static struct request *begin_request(struct server_listener *listener,
+                                     struct MHD_Connection *connection, const char *url,
+                                     const char *method)
 {
+    struct server *server = listener->server;
     struct request *request = request_create(&server->service, connection);
 
     if (request == NULL) {
         return NULL;
     }
+    request->loop = listener->loop;
     atomic_fetch_add(&server->active, 1);
     connections_reached(connection, CONNECTION_AWAITS_BODY);
     find_fault(request, url, method);
@@ -292,13 +308,14 @@ static enum MHD_Result handle_access(void *context, struct MHD_Connection *conne
                                      const char *url, const char *method, const char *version,
                                      const char *data, size_t *length, void **request_context)
 {
-    struct server *server = context;
+    struct server_listener *listener = context;
     struct request *request = *request_context;
 
     (void)version;
     if (request == NULL) {
-        request = connections_admitted(connection) ? begin_request(server, connection, url, method)
-                                                   : NULL;
+        request = connections_admitted(connection)
+                      ? begin_request(listener, connection, url, method)
+                      : NULL;
         if (request == NULL) {
             return MHD_NO;
         }
@@ -316,7 +333,7 @@ static enum MHD_Result handle_access(void *context, struct MHD_Connection *conne
 static void handle_completed(void *context, struct MHD_Connection *connection,
                              void **request_context, enum MHD_RequestTerminationCode why)
 {
-    struct server *server = context;
+    struct server *server = ((struct server_listener *)context)->server;
 
     (void)why;
     if (*request_context != NULL) {
@@ -330,22 +347,33 @@ static void handle_completed(void *context, struct MHD_Connection *connection,
 static int start_daemon(struct server *server, struct server_listener *listener, struct error *err)
 {
     const struct conf *conf = server->service.conf;
-    unsigned threads = conf->http_threads > 1 ? (unsigned)conf->http_threads : 0;
+    bool has_threads = listener->loop == NULL;
+    unsigned threads = has_threads && conf->http_threads > 1 ? (unsigned)conf->http_threads : 0;
+    bool has_tls = listener->unix_path == NULL && server->tls.key != NULL;
+    const struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, server->tls.certificate},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, server->tls.key},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)SERVER_TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL},
+    };
 
+    listener->door.is_tls = has_tls;
     listener->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL,
-        handle_access, server, MHD_OPTION_LISTEN_SOCKET, listener->descriptor,
-        MHD_OPTION_NOTIFY_COMPLETED, handle_completed, server, MHD_OPTION_UNESCAPE_CALLBACK,
+        (has_threads ? MHD_USE_EPOLL_INTERNAL_THREAD : MHD_USE_EPOLL) | MHD_ALLOW_SUSPEND_RESUME |
+            (has_tls ? MHD_USE_TLS : 0),
+        0, NULL, NULL, handle_access, listener, MHD_OPTION_LISTEN_SOCKET, listener->descriptor,
+        MHD_OPTION_NOTIFY_COMPLETED, handle_completed, listener, MHD_OPTION_UNESCAPE_CALLBACK,
         keep_escapes, NULL, MHD_OPTION_NOTIFY_CONNECTION, connections_notify, &listener->door,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)conf->http_max_connections + CONNECTIONS_SPARE,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(conf->http_idle_timeout_us / 1000000),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_CONNECTION_MEMORY_BYTES,
-        MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_END);
+        MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_ARRAY,
+        has_tls ? tls : &tls[sizeof(tls) / sizeof(tls[0]) - 1], MHD_OPTION_END);
     if (listener->daemon == NULL) {
         return error_set(err, ERROR_INTERNAL, "%s: cannot start the HTTP server",
                          listener->address);
     }
-    return 0;
+    return has_threads ? 0 : loop_start(listener->loop, listener->daemon, err);
 }
 
 /* Take an open socket over, and answer on it. */
@@ -354,10 +382,14 @@ static int add_listener(struct server *server, int descriptor, const char *addre
 {
     struct server_listener *listener = &server->listeners[server->listener_count++];
 
+    listener->server = server;
     listener->descriptor = descriptor;
     listener->door.connections = server->connections;
     listener->unix_path = unix_path;
     snprintf(listener->address, sizeof(listener->address), "%s", address);
+    if (unix_path != NULL && (listener->loop = loop_create(server->service.holds, err)) == NULL) {
+        return -1;
+    }
     return start_daemon(server, listener, err);
 }
 
@@ -403,7 +435,7 @@ struct server *server_start(const struct conf *conf, const char *conninfo, struc
         return NULL;
     }
     server->service.auth = auth_create(conf, err);
-    if (server->service.auth == NULL) {
+    if (server->service.auth == NULL || tls_load(conf, &server->tls, err) != 0) {
         server_stop(server);
         return NULL;
     }
@@ -465,9 +497,11 @@ void server_stop(struct server *server)
     hold_group_stop(server->service.holds);
     wait_until_idle(server);
     for (size_t i = 0; i < server->listener_count; i++) {
+        loop_stop(server->listeners[i].loop);
         if (server->listeners[i].daemon != NULL) {
             MHD_stop_daemon(server->listeners[i].daemon);
         }
+        loop_destroy(server->listeners[i].loop);
         if (server->listeners[i].descriptor >= 0) {
             close(server->listeners[i].descriptor);
         }
@@ -477,5 +511,6 @@ void server_stop(struct server *server)
     hold_group_destroy(server->service.holds);
     decisions_destroy(server->service.decisions);
     auth_destroy(server->service.auth);
+    tls_release(&server->tls);
     free(server);
 }

@@ -35,6 +35,7 @@ struct store {
     bool is_connecting;       /* one deadline covers all of it */
     bool is_given_up;         /* the server did not answer in time; until the next connection */
     int64_t given_up_after_us;
+    PGresult *come; /* of a query that query_send sent, as far as it has come */
     size_t prepared_count;
     const char *prepared[STORE_PREPARED_MAX]; /* names that this connection has prepared */
     char sqlstate[SQLSTATE_BYTES];

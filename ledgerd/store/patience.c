@@ -40,6 +40,11 @@ static int64_t time_left_us(const struct store *store)
     return left_us < 0 || left_us > ALARM_STEP_US ? ALARM_STEP_US : left_us;
 }
 
+bool patience_is_over(const struct store *store)
+{
+    return time_left_us(store) == 0;
+}
+
 /* Wait until the socket is ready for any of `events`; false when the wait is over before. */
 static bool wait_for_socket(const struct store *store, const PGconn *connection, short events)
 {

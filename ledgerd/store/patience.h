@@ -28,6 +28,9 @@ PGconn *patience_connect(struct store *store, const char *const *keywords,
  * something to say, or its end. */
 bool patience_is_quiet(const struct store *store);
 
+/* True once the wait that was begun has lasted for as long as the store is willing to. */
+bool patience_is_over(const struct store *store);
+
 /* Send what libpq has buffered. Returns 0; -1 when the connection broke or was given up. */
 int patience_flush(struct store *store);
 

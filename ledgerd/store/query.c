@@ -11,6 +11,7 @@
 #include "ledgerd/base/civil.h"
 #include "ledgerd/store/connection.h"
 #include "ledgerd/store/patience.h"
+#include "ledgerd/store/query_send.h"
 #include "ledgerd/store/wire.h"
 
 enum { UUID_BYTES = 16 };
@@ -177,16 +178,24 @@ static bool is_success(const PGresult *result)
     return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
 }
 
+bool query_is_prepared(const struct store *store, const char *name)
+{
+    for (size_t i = 0; i < store->prepared_count; i++) {
+        if (strcmp(store->prepared[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Parse a named statement, once a connection. */
 static int prepare_once(struct store *store, const struct query *query, struct error *err)
 {
     PGresult *result = NULL;
     int status = 0;
 
-    for (size_t i = 0; i < store->prepared_count; i++) {
-        if (strcmp(store->prepared[i], query->name) == 0) {
-            return 0;
-        }
+    if (query_is_prepared(store, query->name)) {
+        return 0;
     }
     if (store->prepared_count == STORE_PREPARED_MAX) {
         return error_set(err, ERROR_INTERNAL, "statement %s: too many are prepared", query->name);
@@ -364,6 +373,46 @@ int query_run(struct store *store, struct query *query, struct rows *rows, int64
     }
     query_release(query);
     return status;
+}
+
+int query_send(struct store *store, struct query *query, struct error *err)
+{
+    int status = begin_query(store, query, err);
+
+    if (status == 0 && send_query(store, query) != 1) {
+        status = query_failure(store, NULL, err);
+    }
+    query_release(query);
+    return status;
+}
+
+bool query_is_back(struct store *store)
+{
+    if (patience_is_over(store) || PQconsumeInput(store->connection) != 1) {
+        return true;
+    }
+    while (PQisBusy(store->connection) == 0) {
+        PGresult *result = PQgetResult(store->connection);
+        if (result == NULL) {
+            return true;
+        }
+        PQclear(store->come);
+        store->come = result;
+    }
+    return false;
+}
+
+int query_answer(struct store *store, struct rows *rows, int64_t *affected, struct error *err)
+{
+    PGresult *result = patience_last_result(store);
+
+    if (result == NULL && !store->is_given_up) {
+        result = store->come;
+    } else {
+        PQclear(store->come);
+    }
+    store->come = NULL;
+    return take_result(store, result, rows, affected, err);
 }
 
 int query_run_and_commit(struct store *store, struct query *query, struct rows *rows,

@@ -265,6 +265,7 @@ void store_close(struct store *store)
     if (store == NULL) {
         return;
     }
+    PQclear(store->come);
     PQfinish(store->connection); /* accepts NULL */
     free(store->conninfo);
     free(store);

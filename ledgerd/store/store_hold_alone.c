@@ -3,7 +3,7 @@
 
 #include "ledgerd/store/connection.h"
 #include "ledgerd/store/patience.h"
-#include "ledgerd/store/query.h"
+#include "ledgerd/store/query_send.h"
 
 /* The position's row is locked by its update, which looks at version and held again once it has
  * waited for somebody. Between them they say all that the decision goes by:
@@ -15,6 +15,7 @@
  * hold, as one that is committed between a group's look and its commit does. Holds whose deadline
  * has passed are still a part of held; those that their source keeps standing are left to a closer
  * look. */
+static const char ALONE_NAME[] = "hold_alone";
 static const char ALONE_SQL[] =
     "WITH moved AS (UPDATE ledger.project_position SET held_micro = held_micro + $10, "
     "changed = pg_current_xact_id() WHERE project_id = $5 AND version = $17 AND held_micro = $18 "
@@ -51,19 +52,45 @@ static void bind_lone(struct query *query, const struct lone_hold *lone)
     query_i64(query, lone->catalog_version);
 }
 
-int store_hold_alone(struct store *store, const struct lone_hold *lone, int64_t *transaction,
-                     struct error *err)
+bool store_hold_alone_is_ready(const struct store *store)
+{
+    return store_is_connected(store) && query_is_prepared(store, ALONE_NAME);
+}
+
+int store_hold_alone_send(struct store *store, const struct lone_hold *lone, bool *is_sent,
+                          struct error *err)
 {
     struct query query;
-    struct rows rows;
 
-    *transaction = 0;
+    *is_sent = false;
     if (store_in_transaction(store) || !patience_is_quiet(store)) {
         return 0;
     }
-    query_init_named(&query, "hold_alone", ALONE_SQL);
+    query_init_named(&query, ALONE_NAME, ALONE_SQL);
     bind_lone(&query, lone);
-    if (query_run(store, &query, &rows, NULL, err) != 0) {
+    if (query_send(store, &query, err) != 0) {
+        return err->code == ERROR_UNAVAILABLE ? store_doubt(store, err) : 0;
+    }
+    *is_sent = true;
+    return 0;
+}
+
+int store_hold_alone_descriptor(const struct store *store)
+{
+    return PQsocket(store->connection);
+}
+
+bool store_hold_alone_is_back(struct store *store)
+{
+    return query_is_back(store);
+}
+
+int store_hold_alone_take(struct store *store, int64_t *transaction, struct error *err)
+{
+    struct rows rows;
+
+    *transaction = 0;
+    if (query_answer(store, &rows, NULL, err) != 0) {
         store_doubt(store, err);
         return err->code == ERROR_UNAVAILABLE ? -1 : 0;
     }

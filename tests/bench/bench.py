@@ -1,14 +1,14 @@
 """make bench: every figure as a ratio against its floor, both measured in this run.
 
-One line a figure: `name ratio (figure vs floor)`. LEDGER_BENCH_ONLY names the parts to run (check, hold, hook, ingest, pull, report, usage, verify);
-LEDGER_BENCH_RECORDS, LEDGER_BENCH_TRANSFERS, LEDGER_BENCH_ROUNDS and LEDGER_BENCH_SECONDS make them shorter.
+One line a figure: `name ratio (figure vs floor)`. LEDGER_BENCH_ONLY names the parts to run (check, gateway, hold,
+hook, ingest, pull, report, usage, verify); LEDGER_BENCH_RECORDS, LEDGER_BENCH_TRANSFERS, LEDGER_BENCH_ROUNDS and LEDGER_BENCH_SECONDS make them shorter.
 """
 
 import os
 import subprocess
 import sys
 
-PARTS = ("check", "hold", "hook", "ingest", "pull", "report", "usage", "verify")
+PARTS = ("check", "gateway", "hold", "hook", "ingest", "pull", "report", "usage", "verify")
 
 
 def main():

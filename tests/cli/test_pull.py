@@ -387,7 +387,7 @@ class Pull(unittest.TestCase):
     def test_words_that_name_no_cluster(self):
         for words, text, says in ((["pull", "x"], self.slurm.conf(), "no section [slurm x]"),
                                   (["pull"], "", "names a mode"),
-                                  (["pull"], self.slurm.conf() + "[slurm b]\nmode = sacct\n", "several clusters"),
+                                  (["pull"], self.slurm.conf() + "[slurm b]\nmode = sacct\n", "several sources"),
                                   (["pull", "b"], "[slurm b]\n", "[slurm b] names no mode")):
             with self.subTest(says):
                 rc, out, err = lt.run_ctl([*words, "-c", lt.write_file(text, "l.conf")], db=self.db, now=NOW)
@@ -422,7 +422,7 @@ class Pull(unittest.TestCase):
             rc, out, err = self.run_pull()
             holder.stdin.close()
         self.assertEqual([rc, out], [1, ""])
-        self.assertIn("another process is reading this cluster", err)
+        self.assertIn("another process is reading this source", err)
         self.assertEqual(self.slurm.calls("sacct"), [])
 
     # --- by ledgerd -------------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ class Answer:
     pause: float = 0          # seconds between two events
     gate: object = None       # a threading.Event that must be set before the last event
     cut_after: int = None     # events (of a plain answer: bytes) after which the connection breaks
+    dropped: bool = False     # it breaks before a byte was said
     piece_bytes: int = None   # how much is written at a time, whatever an event is
     compressed: bool = False  # gzip, though nobody asked for it
     headers: dict = dataclasses.field(default_factory=dict)
@@ -216,7 +217,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         seen.requests.append((self.path, dict(self.headers.items()), document))
         time.sleep(answer.delay)
         try:
-            if answer.events is not None:
+            if answer.dropped:
+                self._break_off()
+            elif answer.events is not None:
                 self._stream(answer, seen, document if isinstance(document, dict) else {})
             else:
                 self._whole(answer, seen)

@@ -106,6 +106,11 @@ class OpenAiClient:
             for waiting in self._waiting.values():
                 waiting.put(None)  # it ended early
 
+    def finished(self):
+        """How many requests have been answered to the end."""
+        with self._lock:
+            return self._count - len(self._waiting)
+
     def begin(self, asked):
         """Sends a request; a function that waits for its report."""
         waiting = queue.Queue()

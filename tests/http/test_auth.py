@@ -6,6 +6,7 @@ import os
 import pwd
 import re
 import socket
+import subprocess
 import sys
 import unittest
 
@@ -342,6 +343,93 @@ class UnixPeers(unittest.TestCase):
         rc, _, err = lt.run_program(lt.LEDGERD, ["--listen", "192.0.2.1:0"], db=lt.create_db("beyond"))
         self.assertEqual(rc, 4, err)
         self.assertIn("192.0.2.1", err)
+
+
+def curl(*words):
+    """Exit code and output of a curl call that follows no settings of the user's."""
+    done = subprocess.run(["curl", "-q", "-sS", "--noproxy", "*", "--max-time", str(int(20 * lt.SLOWDOWN)), *words],
+                          capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+class Tls(unittest.TestCase):
+    """TCP under TLS, as curl speaks it; the Unix socket stays plain."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = lt.temp_dir()
+        for name in ("one", "two"):
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                            "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                            "-keyout", cls.file(f"{name}.key"), "-out", cls.file(f"{name}.crt")],
+                           check=True, capture_output=True)
+
+    @classmethod
+    def file(cls, name):
+        return os.path.join(cls.folder, name)
+
+    def conf(self, certificate, key):
+        return f"[http]\ntls_certificate = {certificate}\ntls_key = {key}\n{REQUIRED}"
+
+    def test_curl_speaks_tls_to_it_and_nothing_older_or_plain(self):
+        db = site.new_book("tls")
+        token = create_token(db, "report", "report")
+        path = self.file("ledger.sock")
+        conf = self.conf(self.file("one.crt"), self.file("one.key")) + f"unix_uids = {os.getuid()}:report\n"
+        daemon = lt.start_ledgerd(db, ["--unix", path], now=NOW, conf=conf, ready=False)
+        self.addCleanup(daemon.stop)
+        url = f"https://127.0.0.1:{daemon.port}"
+        trust = ["--cacert", self.file("one.crt")]
+        lt.eventually(lambda: curl(*trust, f"{url}/readyz")[0] == 0, seconds=lt.READY_SECONDS)
+        code, out = curl(*trust, "-H", f"Authorization: Bearer {token}", f"{url}/v1/projects/h1")
+        self.assertEqual((code, json.loads(out)["project"]), (0, "h1"))
+        code, out = curl(*trust, f"{url}/v1/projects/h1")
+        self.assertEqual((code, json.loads(out)["code"]), (0, "unauthorized"))
+        code, out = curl(*trust, "-H", f"Authorization: Bearer {token}", "--data-binary", "@" + self.big_file(),
+                         f"{url}/v1/usage")
+        self.assertEqual((code, json.loads(out)["code"]), (0, "forbidden"))
+        for version in ("1.2", "1.3"):
+            self.assertEqual(curl(*trust, f"--tlsv{version}", "--tls-max", version, f"{url}/healthz")[0], 0)
+        self.assertNotEqual(curl(*trust, "--tls-max", "1.1", "--ciphers", "DEFAULT@SECLEVEL=0", f"{url}/healthz")[0], 0)
+        self.assertNotEqual(curl("--cacert", self.file("two.crt"), f"{url}/healthz")[0], 0)
+        self.assertNotEqual(curl(f"http://127.0.0.1:{daemon.port}/healthz")[0], 0)
+        code, out = curl("--unix-socket", path, "http://localhost/v1/projects/h1")
+        self.assertEqual((code, json.loads(out)["project"]), (0, "h1"))
+
+    def big_file(self):
+        with open(self.file("big"), "w", encoding="utf-8") as file:
+            file.write("[" + " " * (1 << 20) + "]")
+        return self.file("big")
+
+    def test_files_that_are_none_end_ledgerd_with_a_sentence(self):
+        empty = lt.write_file("", "empty.pem")
+        db = lt.create_db("tlsbad")
+        for certificate, key, code, sentence in (
+                ("one.crt", "two.key", 3, "is not the key of"), ("one.key", "one.key", 3, "holds no certificate"),
+                ("one.crt", "one.crt", 3, "holds no private key"), ("one.crt", empty, 3, "holds no private key"),
+                ("none.crt", "one.key", 3, "cannot be read"), ("one.crt", "none.key", 3, "cannot be read"),
+                ("one.crt", "", 2, "need each other"), ("", "one.key", 2, "need each other")):
+            with self.subTest(certificate=certificate, key=key):
+                conf = self.conf(certificate and self.file(certificate), key and self.file(key))
+                rc, _, err = lt.run_program(lt.LEDGERD, ["-c", lt.write_file(conf), "--listen", "127.0.0.1:0"], db=db)
+                self.assertEqual(rc, code, err)
+                self.assertIn(sentence, err)
+                self.assertNotIn("PRIVATE", err)
+
+    def test_a_key_that_everybody_can_read_is_warned_of(self):
+        db = lt.create_db("tlskey")
+        for mode, count in ((0o600, 0), (0o644, 1)):
+            os.chmod(self.file("two.key"), mode)
+            conf = lt.write_file(self.conf(self.file("two.crt"), self.file("two.key")))
+            rc, _, err = lt.run_program(lt.LEDGERD, ["-c", conf, "--listen", "192.0.2.1:0"], db=db)
+            self.assertEqual((rc, err.count("tls-key-exposed")), (4, count), err)
+
+    def test_who_listens_beyond_loopback_without_tls_is_warned_once(self):
+        db = lt.create_db("plain")
+        for conf, count in ((REQUIRED, 1), (self.conf(self.file("one.crt"), self.file("one.key")), 0)):
+            rc, _, err = lt.run_program(lt.LEDGERD, ["-c", lt.write_file(conf), "--listen", "192.0.2.1:0", "--listen",
+                                                     "192.0.2.2:0"], db=db)
+            self.assertEqual((rc, err.count("listening-without-tls")), (4, count), err)
 
 
 # --- who may see --------------------------------------------------------------------------------------

@@ -79,12 +79,14 @@ class Ticker(threading.Thread):
 class Asker(threading.Thread):
     """Asks the same kind of question again and again on one connection that is kept."""
 
-    def __init__(self, load, question):
+    def __init__(self, load, question, by_socket=False):
         super().__init__(daemon=True)
         self.load, self.question, self.answers, self.problem = load, question, [], None
+        self.by_socket = by_socket  # the Unix socket, where holds that come alone are made by the thread that serves it
 
     def run(self):
-        connection = self.load.ledgerd.connect(timeout=HANGS_SECONDS / lt.SLOWDOWN)
+        connection = (lt.UnixConnection(self.load.socket_path, HANGS_SECONDS) if self.by_socket else
+                      self.load.ledgerd.connect(timeout=HANGS_SECONDS / lt.SLOWDOWN))
         try:
             while not self.load.over.is_set():
                 self.answers.append(self.ask(connection, *self.question()))
@@ -105,8 +107,8 @@ class Asker(threading.Thread):
 class Retrier(Asker):
     """Asks each question until it is answered other than 503, then the next; keeps what was acknowledged."""
 
-    def __init__(self, load, make):
-        super().__init__(load, self.ask_next)
+    def __init__(self, load, make, by_socket=False):
+        super().__init__(load, self.ask_next, by_socket)
         self.make, self.keys, self.acknowledged = make, (f"k{n}" for n in itertools.count()), []
         self.key = next(self.keys)
 
@@ -136,13 +138,13 @@ def post_hold(key):
 class Load:
     """Checks, reads, records and holds from several connections at once."""
 
-    def __init__(self, ledgerd):
-        self.ledgerd, self.over = ledgerd, threading.Event()
+    def __init__(self, ledgerd, socket_path):
+        self.ledgerd, self.socket_path, self.over = ledgerd, socket_path, threading.Event()
         self.ticker = Ticker(self.over)
-        self.checkers = [Asker(self, lambda: ("GET", "/v1/check?project=p&points=1")) for _ in range(4)]
-        self.readers = [Asker(self, lambda: ("GET", "/v1/projects/p/balance")) for _ in range(4)]
+        self.checkers = [Asker(self, lambda: ("GET", "/v1/check?project=p&points=1"), i % 2 == 0) for i in range(4)]
+        self.readers = [Asker(self, lambda: ("GET", "/v1/projects/p/balance"), i % 2 == 0) for i in range(4)]
         self.record_writer = Retrier(self, post_record)
-        self.hold_writer = Retrier(self, post_hold)
+        self.hold_writer = Retrier(self, post_hold, True)
         self.askers = [*self.checkers, *self.readers, self.record_writer, self.hold_writer]
 
     def __enter__(self):
@@ -187,6 +189,7 @@ class Away(unittest.TestCase):
 
     def setUp(self):
         self.db = lt.create_db("away")
+        self.socket_path = os.path.join(lt.temp_dir(), "s")
         for verb, document in (("policy", POLICY), ("rates", CARD)):
             self.ctl(verb, "apply", lt.write_file(json.dumps(document)))
         self.ctl("project", "add", "p", "--share", "hpci")
@@ -196,7 +199,7 @@ class Away(unittest.TestCase):
         return lt.ctl(words, db=self.db, now=NOW)
 
     def start(self, stale_seconds=STALE_SECONDS):
-        return lt.start_ledgerd(self.db, now=NOW, conf=CONF.format(stale_seconds))
+        return lt.start_ledgerd(self.db, ["--unix", self.socket_path], now=NOW, conf=CONF.format(stale_seconds))
 
     def freeze(self):
         """The whole server stops, the postmaster first so that it starts nothing more; what undoes it."""
@@ -269,7 +272,7 @@ class Away(unittest.TestCase):
     def run_away(self, leave, seconds):
         """The database leaves under load and comes back; everything that must hold of that."""
         with self.start() as ledgerd:
-            with Load(ledgerd) as load:
+            with Load(ledgerd, self.socket_path) as load:
                 went = time.monotonic()
                 come_back = leave()
                 away = self.until_away(ledgerd)
@@ -295,7 +298,7 @@ class Away(unittest.TestCase):
 
     def test_what_waits_is_answered_when_the_silence_is_noticed(self):
         """Two workers, eight who ask: six wait in the queue when it comes out that nobody will answer them."""
-        with self.start(60) as ledgerd, Load(ledgerd) as load:
+        with self.start(60) as ledgerd, Load(ledgerd, self.socket_path) as load:
             thaw = self.freeze()
             began = time.monotonic()
             counts = [len(asker.answers) for asker in load.askers]
@@ -308,7 +311,7 @@ class Away(unittest.TestCase):
         self.assertEqual(load.problems(), [])
 
     def test_a_hiccup_refuses_nothing(self):
-        with self.start() as ledgerd, Load(ledgerd) as load:
+        with self.start() as ledgerd, Load(ledgerd, self.socket_path) as load:
             thaw = self.freeze()
             time.sleep(SILENCE_SECONDS / 5)
             thaw()
@@ -319,12 +322,12 @@ class Away(unittest.TestCase):
 
     def test_ledgerd_ends_while_the_database_is_silent(self):
         with self.start() as ledgerd:
-            with Load(ledgerd):
+            with Load(ledgerd, self.socket_path):
                 pass  # every thread has had to do with the database
             lt.eventually(lambda: lt.scalar(self.db, "SELECT max(total) = (SELECT count(*) FROM ledger.transfer) "
                                                      "FROM ledger.seal") == "true", 20)
             thaw = self.freeze()
-            with Load(ledgerd) as load:
+            with Load(ledgerd, self.socket_path) as load:
                 pass
             self.assertEqual(load.problems(), [])
             self.assertEqual(ledgerd.stop(), 0)

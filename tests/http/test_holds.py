@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -419,17 +420,78 @@ class Holds(unittest.TestCase):
 
 
 class UnixSocket(unittest.TestCase):
-    def test_holds_go_through_the_unix_socket(self):
-        db = make_book("uholds")
-        path = os.path.join(lt.temp_dir(), "s")
-        with lt.start_ledgerd(db, now=NOW, extra=["--unix", path]):
-            connection = lt.UnixConnection(path)
-            for expected in (201, 200):
-                connection.request("POST", "/v1/holds", json.dumps({"project": "p", "points": "1"}),
-                                   {"Idempotency-Key": "k"})
-                answer = connection.getresponse()
-                self.assertEqual((answer.status, json.loads(answer.read())["points"]), (expected, "1.000000"))
-            connection.close()
+    """Where holds that come alone are made by the thread that serves the socket."""
+
+    def setUp(self):
+        self.db = make_book("uholds")
+        self.path = os.path.join(lt.temp_dir(), "s")
+        self.ledgerd = lt.start_ledgerd(self.db, now=NOW, extra=["--unix", self.path])
+        self.addCleanup(self.ledgerd.stop)
+
+    def ask(self, method, path, body=None, key=None):
+        connection = lt.UnixConnection(self.path, 60 * lt.SLOWDOWN)
+        connection.request(method, path, json.dumps(body) if body else None, {"Idempotency-Key": key} if key else {})
+        answer = connection.getresponse()
+        reply = lt.Reply(answer.status, answer.headers, answer.read())
+        connection.close()
+        return reply
+
+    def hold(self, points, key=None, project="p"):
+        return self.ask("POST", "/v1/holds", {"project": project, "points": points}, key)
+
+    def alone(self):
+        return {result: int(re.search(f'alone_total{{result="{result}"}} (.*)', self.ledgerd.get("/metrics").text)[1])
+                for result in ("made", "missed")}
+
+    def test_holds_one_after_the_other_are_made_once_each_and_durable(self):
+        statuses = [self.hold("1", f"k{n}").status for n in range(20)]
+        self.assertEqual(statuses, [201] * 20)
+        self.assertEqual(lt.scalar(self.db, "SELECT count(*) FROM ledger.hold WHERE state = 'open'"), "20")
+        self.assertEqual(self.alone(), {"made": 19, "missed": 0})
+        self.assertEqual(held(self.ledgerd), "20.000000")
+        self.assertEqual(self.hold("1", "k7").status, 200)
+        self.assertEqual(self.hold("2", "k7").status, 422)
+        self.assertEqual(self.hold("80.000001").status, 402)
+        self.assertEqual(self.hold("80").status, 201)
+        self.assertEqual(self.hold("0.000001").json()["code"], "insufficient_points")
+
+    def test_what_another_process_holds_in_between_is_seen(self):
+        with lt.start_ledgerd(self.db, now=NOW) as other:
+            self.assertEqual([self.hold("1").status for _ in range(3)], [201] * 3)
+            self.assertEqual(hold(other, points="90").status, 201)
+            self.assertEqual(self.hold("8").status, 402)
+            self.assertEqual(self.alone(), {"made": 2, "missed": 1})
+            self.assertEqual(self.hold("7").status, 201)
+
+    def test_a_hold_that_waits_for_the_database_keeps_nobody_else_waiting(self):
+        self.assertEqual([self.hold("1").status for _ in range(2)], [201] * 2)
+        with PositionLock(self.db) as lock:
+            waiting = Asking(lambda: self.hold("1", "waits"))
+            lt.eventually(lock.waiters)
+            started = time.monotonic()
+            self.assertTrue(all(self.ask("GET", "/v1/check?project=p&points=1").json()["allowed"] for _ in range(20)))
+            self.assertLess(time.monotonic() - started, 20 * 0.05 * lt.SLOWDOWN)
+            self.assertEqual(self.hold("1", "waits").json()["code"], "key_in_flight")
+            behind = [Asking(lambda i=i: self.hold("1", f"behind{i}", ("p", "other")[i % 2])) for i in range(6)]
+        self.assertEqual(waiting.result().status, 201)
+        self.assertEqual([asking.result().status for asking in behind], [201] * 6)
+        self.assertEqual((held(self.ledgerd), held(self.ledgerd, "other")), ("6.000000", "3.000000"))
+
+    def test_the_last_points_go_to_one_whichever_way_they_ask(self):
+        self.assertEqual([self.hold("1").status for _ in range(5)], [201] * 5)
+        asking = [Asking(lambda i=i: self.hold("5") if i % 2 else hold(self.ledgerd, points="5")) for i in range(40)]
+        statuses = [a.result().status for a in asking]
+        self.assertEqual((statuses.count(201), statuses.count(402)), (19, 21))
+        self.assertEqual(held(self.ledgerd), "100.000000")
+
+    def test_a_hold_under_way_is_answered_before_the_end(self):
+        self.assertEqual([self.hold("1").status for _ in range(2)], [201] * 2)
+        with PositionLock(self.db) as lock:
+            waiting = Asking(lambda: self.hold("1"))
+            lt.eventually(lock.waiters)
+            stopping = Asking(self.ledgerd.stop)
+            lt.eventually(lambda: "stopping" in self.ledgerd.log())
+        self.assertEqual((waiting.result().status, stopping.result()), (201, 0))
 
 
 class Stopping(unittest.TestCase):

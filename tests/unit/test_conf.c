@@ -106,6 +106,35 @@ static void sources_have_their_lag(void **state)
     conf_release(&conf);
 }
 
+static void tokens_are_pulled_as_their_section_says(void **state)
+{
+    static const char text[] =
+        "[tokens gateway:a]\n"
+        "[tokens gateway:b]\nmode = file\npath = /var/log/b.jsonl\nformat = envoy\ninterval = 2s\n"
+        "project = h1\nuser = u1\naggregate = none\n"
+        "[tokens c]\nmode = http\nurl = https://c/usage\ntoken_file = /etc/t\ntimeout = 9s\n";
+    struct conf conf;
+    struct error err;
+
+    (void)state;
+    assert_int_equal(conf_parse("x", text, &conf, &err), 0);
+    assert_int_equal(conf.sources[0].mode, CONF_PULL_NONE);
+    assert_int_equal(conf.sources[0].interval_us, 10000000);
+    assert_int_equal(conf.sources[0].timeout_us, 60000000);
+    assert_string_equal(conf.sources[0].format, "ledger");
+    assert_int_equal(conf.sources[1].mode, CONF_PULL_FILE);
+    assert_string_equal(conf.sources[1].path, "/var/log/b.jsonl");
+    assert_string_equal(conf.sources[1].format, "envoy");
+    assert_int_equal(conf.sources[1].interval_us, 2000000);
+    assert_string_equal(conf.sources[1].project, "h1");
+    assert_string_equal(conf.sources[1].user, "u1");
+    assert_int_equal(conf.sources[2].mode, CONF_PULL_HTTP);
+    assert_string_equal(conf.sources[2].url, "https://c/usage");
+    assert_string_equal(conf.sources[2].token_file, "/etc/t");
+    assert_int_equal(conf.sources[2].timeout_us, 9000000);
+    conf_release(&conf);
+}
+
 static void clusters_are_pulled_as_their_section_says(void **state)
 {
     static const char text[] =
@@ -193,7 +222,12 @@ static void mistakes_are_named_by_their_line(void **state)
         {"[tokens a]\npending_ttl = 1h\n", "x.conf:2: section [tokens a] has no setting"},
         {"[slurm a]\nlag = 2\n", "x.conf:2: lag must be a duration"},
         {"[slurm a]\nlag = 367d\n", "x.conf:2: lag must be a duration"},
-        {"[tokens a]\npath = x\n", "x.conf:2: path is not yet possible"},
+        {"[tokens a]\nmode = sacct\n", "x.conf:2: mode must be file or http"},
+        {"[slurm a]\nmode = file\n", "x.conf:2: mode must be sacct or slurmrestd"},
+        {"[slurm a]\npath = x\n", "x.conf:2: section [slurm a] has no setting 'path'"},
+        {"[tokens a]\ninterval = 2d\n", "x.conf:2: interval must be a duration"},
+        {"[tokens a]\naggregate = hour\n", "x.conf:2: aggregate must be none or minute"},
+        {"[tokens a]\naggregate = minute\n", "x.conf:2: aggregate minute is not yet possible"},
         {"[slurm a]\nmodel.x = y\n", "x.conf:2: section [slurm a] has no setting 'model.x'"},
         {"[slurm a]\npartition. = y\n", "x.conf:2: section [slurm a] has no setting 'partition.'"},
         {"[slurm a]\npartition.x =\n", "x.conf:2: partition.x must not be empty"},
@@ -326,6 +360,7 @@ int main(void)
         cmocka_unit_test(settings_are_read),
         cmocka_unit_test(sources_have_their_lag),
         cmocka_unit_test(clusters_are_pulled_as_their_section_says),
+        cmocka_unit_test(tokens_are_pulled_as_their_section_says),
         cmocka_unit_test(mistakes_are_named_by_their_line),
         cmocka_unit_test(overlong_lines_are_refused_not_cut),
         cmocka_unit_test(files_and_the_environment),

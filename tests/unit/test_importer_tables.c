@@ -208,7 +208,8 @@ static void case_options(json_t *table, json_t *test, const struct zone *zone,
         .zone = zone,
         .now = instant_from_seconds(1814500000), /* 2 July 2027 */
     };
-    assert_int_equal(import_format_parse(text_of(test, "format", ""), &options->format), 0);
+    assert_int_equal(
+        import_format_parse(text_of(test, "format", ""), &options->format, &options->mapping), 0);
 }
 
 /* Read all items; return what importer_next ended with, or -1 where the importer did not even open.
@@ -364,7 +365,7 @@ static void real_files_are_read_to_the_last_record(void **state)
 }
 
 /* One usage of many providers, as the body of an answer with an id, a model and a time. */
-static char *provider_body(json_t *usage, size_t line)
+static char *provider_body(const char *member, json_t *usage, size_t line)
 {
     char id[32];
     json_t *body;
@@ -372,7 +373,7 @@ static char *provider_body(json_t *usage, size_t line)
 
     snprintf(id, sizeof id, "provider-%zu", line);
     body = json_pack("{s:s, s:i, s:s, s:O}", "id", id, "created", 1814500000, "model", "any",
-                     "usage", usage);
+                     member, usage);
     assert_non_null(body);
     text = json_dumps(body, JSON_COMPACT);
     json_decref(body);
@@ -410,14 +411,15 @@ static int provider_agrees(json_t *ways, const struct usage_record *record)
 /* 0 if the line's usage is counted as its provider counts, or is in quarantine; never skipped. */
 static int provider_run(json_t *line, size_t number, const struct import_options *options)
 {
-    json_t *usage = json_object_get(json_object_get(line, "body"), "usage");
+    json_t *recorded = json_object_get(line, "body");
+    const char *member = json_object_get(recorded, "usage") != NULL ? "usage" : "usageMetadata";
+    json_t *usage = json_object_get(recorded, member);
     struct error err = {0};
     struct import_item item;
     int failed;
 
-    if (!json_is_object(usage))
-        return 0;
-    char *body = provider_body(usage, number);
+    assert_true(json_is_object(usage));
+    char *body = provider_body(member, usage, number);
     struct input *input = input_from_memory(body, strlen(body));
     struct importer *importer = importer_open(input, options, &err);
     assert_non_null(importer);

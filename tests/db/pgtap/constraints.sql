@@ -1,6 +1,6 @@
 -- What the database itself refuses, whoever asks.
 BEGIN;
-SELECT plan(54);
+SELECT plan(65);
 
 SELECT ledger.ensure_month('2027-06-15');
 
@@ -73,6 +73,15 @@ SELECT throws_ok($$ SELECT pg_temp.hold_of(4, '', 5, 6, 0, 'open', NULL) $$, '23
 SELECT throws_ok($$ SELECT pg_temp.hold_of(4, '', 5, 0, 5, 'settled', now()) $$, '23514', NULL, 'a hold that has ended holds nothing');
 SELECT throws_ok($$ SELECT pg_temp.hold_of(4, '', 5, 5, 0, 'released', NULL) $$, '23514', NULL, 'a hold that has ended says when');
 SELECT throws_ok($$ SELECT pg_temp.hold_of(4, '', 5, 0, 5, 'lost', NULL) $$, '23514', NULL, 'a hold''s state is one of four');
+SELECT throws_ok($$ SELECT pg_temp.hold_of(4, '', 5, 5, 0, 'lost', now()) $$, '23514', NULL, 'an ended one''s too');
+SELECT throws_ok($$ SELECT pg_temp.hold_of(4, '', 5, 0, 5, 'open', now()) $$, '23514', NULL, 'a hold that is open has not ended');
+SELECT throws_ok($$ UPDATE ledger.hold SET key = 'k' WHERE hold_no = 2 $$, '23514', NULL, 'a key has its hash');
+SELECT throws_ok($$ UPDATE ledger.hold SET key = '' WHERE hold_no = 1 $$, '23514', NULL, 'a hash is of a key');
+SELECT throws_ok(format('UPDATE ledger.hold SET %I = -1 WHERE hold_no = 1', c), '23514', NULL, 'a hold''s ' || c || ' is not negative')
+  FROM unnest(ARRAY['points_micro', 'freed_micro', 'held_micro', 'parts', 'ended_parts', 'at_once']) c;
+SELECT lives_ok($$ SELECT pg_temp.hold_of(5, '', 5, 2, 3, 'open', NULL), pg_temp.hold_of(6, '', 0, 0, 0, 'open', NULL),
+                          pg_temp.hold_of(7, '', 5, 1, 0, 'settled', now()), pg_temp.hold_of(8, '', 5, 5, 0, 'released', now()),
+                          pg_temp.hold_of(9, '', 5, 5, 0, 'expired', now()) $$, 'holds stand as they do');
 
 CREATE FUNCTION pg_temp.event_of(n integer, kind text, parts integer) RETURNS void LANGUAGE sql AS $$
     INSERT INTO ledger.hold_event (hold_no, n, kind, at, is_end, charged_micro, freed_micro, parts) VALUES (1, n, kind, now(), true, 0, 0, parts)

@@ -1,6 +1,6 @@
 -- Least privilege: the daemon's role adds to the book and cannot take from it; the report's role reads; nobody else does.
 BEGIN;
-SELECT plan(72);
+SELECT plan(74);
 
 -- What was booked, agreed or done is only ever added to.
 SELECT table_privs_are('ledger', t, 'ledger_daemon', ARRAY['SELECT', 'INSERT'], 'the daemon adds to ' || t || ', no more')
@@ -11,11 +11,11 @@ SELECT table_privs_are('ledger', t, 'ledger_daemon', ARRAY['SELECT', 'INSERT'], 
 -- Sums and states move, but do not go away.
 SELECT table_privs_are('ledger', t, 'ledger_daemon', ARRAY['SELECT', 'INSERT', 'UPDATE'], 'the daemon keeps ' || t)
   FROM unnest(ARRAY['transfer_total', 'source', 'project', 'record_identity', 'project_position', 'usage_total',
-                    'meter_total', 'quarantine', 'limit_use', 'pull']) AS t;
+                    'meter_total', 'quarantine', 'limit_use', 'pull', 'token_cursor']) AS t;
 
 SELECT table_privs_are('ledger', t, 'ledger_daemon', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'], 'the daemon replaces ' || t)
   FROM unnest(ARRAY['accrual', 'project_alias', 'project_member', 'project_draw', 'project_limit', 'limit_held',
-                    'slurm_user', 'slurm_association', 'slurm_partition', 'slurm_job']) AS t;
+                    'slurm_user', 'slurm_association', 'slurm_partition', 'slurm_job', 'token_journal']) AS t;
 
 -- How a hold stands moves; what was asked for, and what was answered, does not.
 SELECT column_privs_are('ledger', 'hold', c, 'ledger_daemon', ARRAY['SELECT', 'INSERT'], 'the daemon writes a hold''s ' || c || ' once')

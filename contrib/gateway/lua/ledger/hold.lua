@@ -5,7 +5,7 @@
 local cjson = require("cjson.safe")
 local client = require("ledger.client")
 local points = require("ledger.points")
-local encode, format = cjson.encode, string.format
+local encode, find, format = cjson.encode, string.find, string.format
 
 local hold = {}
 
@@ -46,7 +46,8 @@ end
 function hold.outcome(answer, why)
     local document = answer and cjson.decode(answer.body)
     if type(document) ~= "table" then
-        return { state = "away", why = why or "an answer that is no JSON", is_made = true }
+        return { state = "away", why = why or "an answer that is no JSON",
+            is_made = not (why and find(why, "^cannot connect")) }
     end
     local status, decision = answer.status, document.decision
     if status == 200 or status == 201 then
@@ -56,7 +57,8 @@ function hold.outcome(answer, why)
         return { state = "refused", status = status, code = document.code, message = document.detail,
             remaining = points.parse(decision.available) }
     end
-    return { state = "away", why = tostring(status) .. " " .. tostring(document.detail), is_made = false }
+    return { state = "away", why = tostring(status) .. " " .. tostring(document.detail),
+        is_made = status == 409 }
 end
 
 --- Hold what the request may use; see hold.outcome.

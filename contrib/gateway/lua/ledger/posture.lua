@@ -9,6 +9,7 @@ local points = require("ledger.points")
 local posture = {}
 
 local FAILURES_MAX = 5
+local FAILURES_SECONDS = 10
 local PAUSE_SECONDS = 1
 
 local settings
@@ -20,7 +21,7 @@ end
 
 --- ledgerd did not answer, or could not decide.
 function posture.failed(why)
-    local count = shared:incr("failures", 1, 0)
+    local count = shared:incr("failures", 1, 0, FAILURES_SECONDS)
     if count and count >= FAILURES_MAX then
         shared:set("away", true, PAUSE_SECONDS)
     end

@@ -9,6 +9,8 @@ cjson.decode_max_depth(8)
 
 local settings = {}
 
+local LEASE_SECONDS_MIN = 4 -- leases are looked after once a second
+
 local units = { ms = 0.001, s = 1, m = 60, h = 3600, d = 86400 }
 
 local function is_null(value)
@@ -224,6 +226,8 @@ end
 local function check_lease(lease)
     if lease and lease.refill_below >= lease.points then
         error("lease.refill_below must be less than lease.points", 0)
+    elseif lease and lease.ttl < LEASE_SECONDS_MIN then
+        error("lease.ttl must be " .. LEASE_SECONDS_MIN .. "s or more", 0)
     end
 end
 

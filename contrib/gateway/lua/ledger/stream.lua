@@ -4,12 +4,14 @@
 -- tell them (importers/tokens_sse.c reads whole streams by the same rules). The usage chunk that
 -- the client did not ask for is taken out. That needs whole lines, so there what is no whole line yet waits
 -- for its rest; elsewhere bytes pass as they come.
-local cjson = require("cjson.safe")
+local cjson = require("cjson.safe").new()
 local counts = require("ledger.counts")
 local decode = cjson.decode
 local byte, find, sub, match = string.byte, string.find, string.sub, string.match
 local concat = table.concat
 local re_find = ngx.re.find
+
+cjson.decode_invalid_numbers(false)
 
 local stream = {}
 
@@ -204,14 +206,26 @@ local function sum(outputs)
     return total
 end
 
---- Counts and whether they are all ("reported") or what there was so far ("partial"), or nil.
+-- Events tell the prompt first and the output last: of one cut off in between, the chunks are counted.
+local function counts_of_events(self)
+    if self.done then
+        return self.events, "reported"
+    elseif self.said > self.events.output then
+        self.events.output = self.said
+        return self.events, "estimated"
+    end
+    return self.events, "partial"
+end
+
+--- Counts and whether they are all ("reported") or what there was so far ("partial"; "estimated"
+--- where chunks were counted), or nil.
 function stream.counts(self)
     if self.trouble then
         return nil
     elseif self.closing then
         return self.closing, "reported"
     elseif self.events then
-        return self.events, self.done and "reported" or "partial"
+        return counts_of_events(self)
     elseif self.running then
         self.running.output = sum(self.outputs)
         return self.running, self.done and "reported" or "partial"
