@@ -533,8 +533,12 @@ class Sight(SiteCase):
         moved = record("moved", "h1", "2")
         counts = self.site.ask("ingest", "POST", "/v1/usage", [moved]).json()
         self.assertEqual(counts["amended"], 1, counts)
-        self.assertEqual(self.site.get("read", "/v1/records?source=slurm:x&id=mine@1").json()["project"], "h1")
-        for name in ("theirs", "moved", "nobody"):
+        for name, project in (("ours-runs", "h1"), ("theirs-runs", "i1")):
+            running = {**record(name, project), "state": "running"}
+            self.assertEqual(self.site.ask("ingest", "POST", "/v1/usage", [running]).json()["booked"], 1)
+        for name in ("mine", "ours-runs"):
+            self.assertEqual(self.site.get("read", f"/v1/records?source=slurm:x&id={name}@1").json()["project"], "h1")
+        for name in ("theirs", "moved", "nobody", "theirs-runs"):
             with self.subTest(name=name):
                 self.assertEqual(self.site.get("report", f"/v1/records?source=slurm:x&id={name}@1").status, 200)
                 reply = self.site.get("read", f"/v1/records?source=slurm:x&id={name}@1")
