@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "importers/importer.h"
+#include "importers/mapping.h"
 #include "importers/token_journal_pull.h"
 #include "ledgerd/base/clock.h"
 #include "ledgerd/flow/catalog.h"
@@ -60,13 +61,23 @@ static int take(void *context, struct store *store, const char *name, input_read
 
 static int check_source(const struct conf_source *source, struct error *err)
 {
+    struct mapping *read = NULL;
     enum import_format format;
+    const char *mapping;
 
-    if (import_format_parse(source->format, &format) != 0 || format == IMPORT_SACCT ||
+    if (import_format_parse(source->format, &format, &mapping) != 0 || format == IMPORT_SACCT ||
         format == IMPORT_SLURM_JSON) {
         return error_set(err, ERROR_ARGUMENT, "[tokens %s]: '%s' is no format of token records",
                          source->name, source->format);
     }
+    if (mapping != NULL && mapping[0] != '/') {
+        return error_set(err, ERROR_ARGUMENT, "[tokens %s]: a mapping wants an absolute path",
+                         source->name);
+    }
+    if (mapping != NULL && (read = mapping_load(mapping, err)) == NULL) {
+        return -1;
+    }
+    mapping_destroy(read); /* read again whenever records are */
     if (!usage_is_clean(source->name, strlen(source->name), USAGE_SOURCE_BYTES)) {
         return error_set(err, ERROR_ARGUMENT,
                          "[tokens %s]: a source's name is at most %d bytes of UTF-8 without "

@@ -86,9 +86,10 @@ static int usage_run(struct command *command, struct error *err)
                                           "otel",   "csv",    NULL};
     const char *source = command_line_option(&command->line, "source")->text;
     const char *format = command_line_text(&command->line, "format", "ledger");
-    if (is_one_of(format, formats) < 0) {
+    if (is_one_of(format, formats) < 0 && strncmp(format, "mapping:/", 9) != 0) {
         return error_set(err, ERROR_ARGUMENT,
-                         "--format: '%s' is not ledger, openai, litellm, envoy, otel or csv",
+                         "--format: '%s' is not ledger, openai, litellm, envoy, otel, csv or "
+                         "mapping: with an absolute path",
                          format);
     }
     if (!usage_is_clean(source, strlen(source), USAGE_SOURCE_BYTES)) {
@@ -112,7 +113,8 @@ static const struct option_spec slurm_options[] = {
 };
 static const struct option_spec usage_options[] = {
     {"source", 0, "S", WORD_TEXT, "the source, such as gateway:sdli", true},
-    {"format", 0, "F", WORD_TEXT, "ledger (default), openai, litellm, envoy, otel or csv", false},
+    {"format", 0, "F", WORD_TEXT,
+     "ledger (default), openai, litellm, envoy, otel, csv or mapping:PATH", false},
     {"project", 0, "P", WORD_TEXT, "project of records that name none", false},
     {"user", 0, "U", WORD_TEXT, "user of records that name none", false},
     {"through", 0, "T", WORD_INSTANT, "the input holds everything of the source up to T", false},

@@ -156,6 +156,24 @@ class Following(Journal):
         self.assert_booked(1, 2, 3, 4)
 
 
+    def test_a_gateway_that_nobody_knew_needs_a_mapping_file(self):
+        mapping = {"mapping": "ours", "id": ["call"], "model": ["m"], "project": ["tags/project"],
+                   "start": [{"at": "at", "form": "seconds"}], "constants": {"user": "alice"},
+                   "counts": {"input": ["in"], "cached": ["hit"], "output": ["out"]}, "input_includes": ["cached"]}
+        path = lt.write_file(json.dumps(mapping), "ours.json")
+        row = {"call": "r1", "m": "local", "tags": [{"key": "project", "value": "h1"}], "at": 1812596400, "in": 10, "out": 2}
+        self.append(json.dumps(row) + "\n" + json.dumps({**row, "call": "r2", "hit": 11}) + "\n")
+        self.assertEqual(self.counts(format=f"mapping:{path}", expect=3), [1, 0, 1])
+        self.assertEqual(lt.scalar(self.db, "SELECT format FROM ledger.quarantine"), f"mapping:{path}")
+        imported = lt.ctl_json(["import", "usage", self.path, "--source", SOURCE, "--format", f"mapping:{path}"],
+                               db=self.db, now=NOW, expect=3)
+        self.assertEqual([imported[key] for key in ("booked", "duplicate", "quarantined")], [0, 1, 1])
+        self.fails("absolute path", expect=2, format="mapping:ours.json")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write('{"mapping":"ours","idd":[]}')
+        self.fails("idd: a mapping has no such member", expect=3, format=f"mapping:{path}")
+
+
 class Rotation(Journal):
     def test_renamed_files_are_read_to_their_ends(self):
         self.append(lines(1, 2))
