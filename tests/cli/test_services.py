@@ -503,6 +503,21 @@ class FormsTest(unittest.TestCase):
         self.assertEqual({(None, None)}, {(t["price"], t["break_even"]) for t in service["tokens"]})
         self.assertEqual(("0.250000", "0.500000"), (service["list_points"], service["break_even_per_million"]))
 
+    def test_a_month_closed_by_an_earlier_version_says_so(self):
+        book = Book()
+        book.job(0, HOUR, 1)
+        lt.ctl(["import", "usage", "--source", "slurm:t", "--through", AUGUST], db=book.db, now=AUGUST, stdin="")
+        book.act("close", "2027-06")
+        document = json.loads(lt.scalar(book.db, "SELECT report FROM ledger.month_close"))
+        for member in ("served", "tokens", "shares", "cost", "recovered", "recovery", "idle_hours", "idle_share",
+                       "list_points", "break_even_per_million"):
+            del document["services"][0][member]
+        lt.psql(book.db, f"UPDATE ledger.month_close SET report = $doc${json.dumps(document)}$doc$;")
+        for words in (["services", "2027-06"], ["monthly", "2027-06"], ["services", "2027-06", "--format", "csv"]):
+            code, out, err = lt.run_report(words, db=book.db, now=AUGUST)
+            self.assertEqual((0, ""), (code, err))
+            self.assertEqual(words == ["services", "2027-06"], "not told" in out, out)
+
     def test_a_book_without_services_says_so(self):
         db = lt.create_db("services")
         for words, document in ((["policy", "apply"], POLICY), (["rates", "apply"], CARD)):

@@ -6,7 +6,8 @@
 -- (`caller.remember`) for the one case that ledgerd is away and a model's posture is open.
 --
 -- Only unknown keys are counted against an address, so that nobody can make the gateway ask ledgerd
--- about guesses all day.
+-- about guesses all day; whose key was known of late is asked about all the same, as many may share an
+-- address with one who guesses.
 local cjson = require("cjson.safe")
 local client = require("ledger.client")
 local posture = require("ledger.posture")
@@ -97,7 +98,7 @@ function caller.identify(key, may_ask)
         return caller_of(line)
     elseif not find(key, "^[%w%._~+/=-]+$") then
         return nil, "unknown"
-    elseif is_guessing(ngx.var.binary_remote_addr) then
+    elseif is_guessing(ngx.var.binary_remote_addr) and not known:get("last" .. digest) then
         return nil, "guessing"
     elseif not may_ask then
         return nil, "away"

@@ -248,7 +248,12 @@ local function count(call)
         call.counts, call.basis, call.outcome = counts.none(), "reported", "failed"
         return
     end
-    call.counts, call.basis, call.outcome, call.engine_model = meter.finish(call.meter)
+    local ok
+    ok, call.counts, call.basis, call.outcome, call.engine_model = pcall(meter.finish, call.meter)
+    if not ok then -- whatever it was: what ran is booked
+        ngx.log(ngx.ERR, "ledger: ", call.counts)
+        call.counts, call.basis, call.outcome = meter.estimate(call.meter)
+    end
     if call.outcome == "cut" then
         call.outcome = cut_by(call)
     end
