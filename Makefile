@@ -10,6 +10,7 @@
 #   contrib/slurm/hook                         -> libledger-hook.a     + job_submit_ledger.c = slurm/job_submit_ledger.so
 #                                                                      + lua/ledger.c        = slurm/ledger.so
 #   schema/NNNN_*.sql                          -> gen/schema_embed.c, part of libledger.a
+#   contrib/mappings/*.json                    -> gen/mapping_embed.c, part of libledger.a
 #   tests/{unit,db,bench}/*.c, tests/property/*_driver.c, tests/fuzz/fuzz_*.c -> a program each
 #
 # Sanitizer, coverage and fuzz builds are the same rules with another BUILD, SAN or CC.
@@ -90,6 +91,7 @@ endif
 sources = $(filter-out $(SKIP),$(sort $(foreach d,$(1),$(wildcard $(d)/*.c))))
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
+MAPPINGS := $(sort $(wildcard contrib/mappings/*.json))
 MIGRATIONS := $(sort $(wildcard schema/[0-9]*_*.sql))
 LEDGER_SRC := $(call sources,ledgerd/base ledgerd/core ledgerd/store ledgerd/flow importers)
 HTTP_SRC := $(call sources,ledgerd/http)
@@ -161,7 +163,16 @@ $(BUILD)/gen/schema_embed.c: $(MIGRATIONS) contrib/dev/embed-schema.sh $(BUILD)/
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)contrib/dev/embed-schema.sh $(MIGRATIONS) >$@
 
-$(LEDGER_LIB): $(call objects,$(LEDGER_SRC)) $(BUILD)/obj/gen/schema_embed.o
+$(BUILD)/obj/gen/mapping_embed.o: $(BUILD)/gen/mapping_embed.c $(BUILD)/stamp-flags importers/mapping_embed.h
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c $< -o $@
+
+$(BUILD)/gen/mapping_embed.c: $(MAPPINGS) contrib/dev/embed-mappings.sh $(BUILD)/stamp-sources
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)contrib/dev/embed-mappings.sh $(MAPPINGS) >$@
+
+$(LEDGER_LIB): $(call objects,$(LEDGER_SRC)) $(BUILD)/obj/gen/schema_embed.o \
+    $(BUILD)/obj/gen/mapping_embed.o
 $(HTTP_LIB): $(call objects,$(HTTP_SRC))
 $(CTL_LIB): $(call objects,$(CTL_SRC))
 $(REPORT_LIB): $(call objects,$(REPORT_SRC))
@@ -237,8 +248,8 @@ $(BUILD)/stamp-flags: FORCE
 
 $(BUILD)/stamp-sources: FORCE
 	@mkdir -p $(@D)
-	@echo '$(PROJECT_SRC) $(TESTLIB_SRC) $(MIGRATIONS)' | cmp -s - $@ || \
-	    echo '$(PROJECT_SRC) $(TESTLIB_SRC) $(MIGRATIONS)' >$@
+	@echo '$(PROJECT_SRC) $(TESTLIB_SRC) $(MIGRATIONS) $(MAPPINGS)' | cmp -s - $@ || \
+	    echo '$(PROJECT_SRC) $(TESTLIB_SRC) $(MIGRATIONS) $(MAPPINGS)' >$@
 
 FORCE:
 
@@ -355,7 +366,7 @@ install: all
 	install -m 644 contrib/man/*.1 $(DESTDIR)$(mandir)/man1
 	install -m 644 contrib/man/*.8 $(DESTDIR)$(mandir)/man8
 	install -m 644 contrib/ledgerd.conf.example LICENSE $(DESTDIR)$(docdir)
-	cp -R contrib/sdli $(DESTDIR)$(datadir)/
+	cp -R contrib/sdli contrib/mappings $(DESTDIR)$(datadir)/
 	install -d $(DESTDIR)$(includedir) $(DESTDIR)$(hookdir)
 	install -m 644 include/ledger_client.h include/ledger_job.h $(DESTDIR)$(includedir)
 	install -m 644 $(CLIENT_LIB) $(DESTDIR)$(hookdir)

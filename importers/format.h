@@ -38,7 +38,7 @@ struct importer {
 };
 
 extern const struct import_format_ops format_sacct, format_slurm_json, format_ledger, format_openai,
-    format_litellm, format_envoy, format_otel, format_csv;
+    format_litellm, format_envoy, format_otel, format_csv, format_mapping;
 
 /* Start an item: empties the record and sets raw and line. */
 void item_begin(struct importer *importer, struct import_item *item, const char *raw, size_t length,

@@ -9,8 +9,8 @@
 #include "importers/format.h"
 
 static const struct import_format_ops *const formats[] = {
-    &format_sacct,   &format_slurm_json, &format_ledger, &format_openai,
-    &format_litellm, &format_envoy,      &format_otel,   &format_csv,
+    &format_sacct, &format_slurm_json, &format_ledger, &format_openai,  &format_litellm,
+    &format_envoy, &format_otel,       &format_csv,    &format_mapping,
 };
 
 enum { FORMAT_COUNT = sizeof formats / sizeof *formats };
@@ -25,10 +25,21 @@ static const struct import_format_ops *format_find(enum import_format format)
     return NULL;
 }
 
-int import_format_parse(const char *text, enum import_format *format)
+int import_format_parse(const char *text, enum import_format *format, const char **mapping)
 {
+    static const char prefix[] = "mapping:";
+
+    *mapping = NULL;
+    if (strncmp(text, prefix, strlen(prefix)) == 0 && text[strlen(prefix)] != '\0') {
+        *format = IMPORT_MAPPING;
+        *mapping = text + strlen(prefix);
+        return 0;
+    }
     for (size_t i = 0; i < FORMAT_COUNT; i++) {
         const char *alias = formats[i]->alias;
+        if (formats[i]->format == IMPORT_MAPPING) {
+            continue;
+        }
         if (strcmp(formats[i]->name, text) == 0 || (alias != NULL && strcmp(alias, text) == 0)) {
             *format = formats[i]->format;
             return 0;

@@ -27,6 +27,7 @@ enum import_format {
     IMPORT_ENVOY,
     IMPORT_OTEL,
     IMPORT_CSV,
+    IMPORT_MAPPING, /* as a mapping file says (mapping.h) */
 };
 
 enum {
@@ -34,7 +35,7 @@ enum {
     IMPORT_RAW_BYTES = 64 * 1024, /* kept of a bad item's text */
 };
 
-/* A job that Slurm's accounting tells to have ended without ever having been given anything. */
+/* A job that ended without ever having been given anything, as Slurm's accounting tells. */
 struct import_unstarted {
     int64_t job_id; /* raw */
     struct instant submitted;
@@ -46,16 +47,16 @@ typedef void import_unstarted_fn(void *context, const struct import_unstarted *j
 
 struct import_options {
     enum import_format format;
-    const char *source;  /* "slurm:sdli", "gateway:sdli"; for IMPORT_LEDGER the default for records
-                            naming none */
-    const char *cluster; /* Slurm: only rows of this cluster if the rows name one; else NULL */
-    const char *project; /* for records that name none; NULL or "" = none */
-    const char *user;    /* likewise */
+    const char *source;      /* "slurm:sdli", "gateway:sdli"; of IMPORT_LEDGER's that name none */
+    const char *cluster;     /* Slurm: only rows of this cluster if the rows name one; else NULL */
+    const char *project;     /* for records that name none; NULL or "" = none */
+    const char *user;        /* likewise */
     const struct zone *zone; /* naive times are of this zone (litellm: UTC) */
-    struct instant now; /* end of running work whose source does not tell how long it has run */
-    bool runs_to_now;   /* Slurm: running work has run until now, suspended time left out, whatever
-                           the source counts: it has just told that it runs */
-    bool by_line;       /* JSON: each line is an item, whatever stands before or behind it */
+    struct instant now;      /* end of running work whose source does not tell it */
+    bool runs_to_now;        /* Slurm: running work has run until now, less suspended time, whatever
+                                the source counts: it has just told that it runs */
+    const char *mapping;     /* IMPORT_MAPPING: the file's path */
+    bool by_line;            /* JSON: each line is an item, whatever stands before or behind it */
     import_unstarted_fn *unstarted; /* told of each such row, which is skipped; NULL: nobody is */
     void *context;                  /* of it */
 };
@@ -63,8 +64,7 @@ struct import_options {
 enum import_kind {
     IMPORT_RECORD,  /* item.record is valid */
     IMPORT_BAD,     /* could not be read: goes to quarantine with reason, detail and raw */
-    IMPORT_SKIPPED, /* not usage: job steps, never-started jobs, error bodies, answers without usage
-                     */
+    IMPORT_SKIPPED, /* not usage: job steps, never-started jobs, errors, answers without usage */
 };
 
 struct import_item {
@@ -113,8 +113,8 @@ int importer_next(struct importer *importer, struct import_item *item, struct er
  * "" if none. Valid as long as the importer. A quarantined text is kept as header + raw. */
 const char *importer_header(const struct importer *importer);
 
-int import_format_parse(const char *text,
-                        enum import_format *format); /* contract's format names; "sacct", "json" */
+/* The contract's names; "sacct", "json"; "mapping:PATH", with *mapping at the path, else NULL. */
+int import_format_parse(const char *text, enum import_format *format, const char **mapping);
 const char *import_format_text(enum import_format format);
 
 #endif

@@ -77,6 +77,20 @@ static int add_header(struct rest_client *client, const char *name, const char *
     return 0;
 }
 
+static int add_bearer(struct rest_client *client, const char *token, size_t length,
+                      struct error *err)
+{
+    static const char scheme[] = "Bearer ";
+    char value[sizeof scheme + CLIENT_TOKEN_BYTES];
+    int result;
+
+    memcpy(value, scheme, sizeof scheme - 1);
+    memcpy(value + sizeof scheme - 1, token, length);
+    result = add_header(client, "Authorization", value, sizeof scheme - 1 + length, err);
+    explicit_bzero(value, sizeof value);
+    return result;
+}
+
 static int read_token_file(struct rest_client *client, char *text, size_t size, size_t *length,
                            struct error *err)
 {
@@ -90,8 +104,7 @@ static int read_token_file(struct rest_client *client, char *text, size_t size, 
         got = read(fd, text, size);
     }
     if (got < 0) {
-        error_set(err, ERROR_INPUT, "%s: the token of slurmrestd cannot be read: %s", path,
-                  strerror(errno));
+        error_set(err, ERROR_INPUT, "%s: the token cannot be read: %s", path, strerror(errno));
     } else if ((size_t)got == size) {
         got = error_set(err, ERROR_INPUT, "%s: longer than any token", path);
     }
@@ -117,10 +130,13 @@ static int set_token(struct rest_client *client, struct error *err)
     if (result == 0 && slurm_rest_token_find(text, length, &token, &length) != 0) {
         result = error_set(err, ERROR_INPUT, "%s: this is no token", client->options.token_file);
     }
-    if (result == 0) {
+    if (result == 0 && client->options.is_bearer) {
+        result = add_bearer(client, token, length, err);
+    } else if (result == 0) {
         result = add_header(client, "X-SLURM-USER-TOKEN", token, length, err);
     }
-    if (result == 0 && slurm_rest_token_user(token, length, &user) == 0) {
+    if (result == 0 && !client->options.is_bearer &&
+        slurm_rest_token_user(token, length, &user) == 0) {
         result = add_header(client, "X-SLURM-USER-NAME", user.data, user.length, err);
     }
     strbuf_release(&user);
@@ -202,8 +218,8 @@ static int check_url(const char *url, struct error *err)
     if (parts == NULL || curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK ||
         curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
         (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)) {
-        result = error_set(err, ERROR_ARGUMENT,
-                           "url: '%.100s' is no address of slurmrestd (http://host:6820)", url);
+        result = error_set(err, ERROR_ARGUMENT, "url: '%.100s' is no address (http://host:6820)",
+                           url);
     } else if (curl_url_get(parts, CURLUPART_USER, &user, 0) == CURLUE_OK) {
         result = error_set(err, ERROR_ARGUMENT, "url: no user belongs in it: token_file says who");
     }
@@ -228,6 +244,7 @@ struct rest_client *rest_client_open(const struct rest_client_options *options, 
         return NULL;
     }
     client->options = *options;
+    client->options.peer = options->peer != NULL ? options->peer : "slurmrestd";
     strbuf_init(&client->refusal);
     if (set_token(client, err) != 0 || set_up(client, err) != 0) {
         rest_client_close(client);
@@ -372,8 +389,9 @@ static int judge_refusal(struct rest_client *client, long status, struct error *
         client->end = body->length;
     } else {
         show(&shown, text);
-        result = error_set(err, ERROR_UNAVAILABLE, "slurmrestd at %.200s: HTTP status %ld%s%s",
-                           client->url, status, shown.length > 0 ? ": " : "", shown.data);
+        result = error_set(err, ERROR_UNAVAILABLE, "%s at %.200s: HTTP status %ld%s%s",
+                           client->options.peer, client->url, status, shown.length > 0 ? ": " : "",
+                           shown.data);
     }
     scan_release(&doc);
     strbuf_release(&shown);
@@ -384,12 +402,13 @@ static int fail_excess(struct rest_client *client, struct error *err)
 {
     if (client->excess == REST_TOO_LARGE) {
         return error_set_reason(err, ERROR_UNAVAILABLE, "too_large",
-                                "slurmrestd at %.200s: the answer is larger than %llu bytes",
-                                client->url, (unsigned long long)client->limit);
+                                "%s at %.200s: the answer is larger than %llu bytes",
+                                client->options.peer, client->url,
+                                (unsigned long long)client->limit);
     }
     return error_set_reason(err, ERROR_UNAVAILABLE, "too_slow",
-                            "slurmrestd at %.200s: no answer within %lld s", client->url,
-                            (long long)(client->waited_us / INSTANT_SECOND_US));
+                            "%s at %.200s: no answer within %lld s", client->options.peer,
+                            client->url, (long long)(client->waited_us / INSTANT_SECOND_US));
 }
 
 /* How an answer ended: 0 if it is whole. */
@@ -404,15 +423,16 @@ static int judge(struct rest_client *client, struct error *err)
         return fail_excess(client, err);
     }
     if (client->result != CURLE_OK) {
-        return error_set(err, ERROR_UNAVAILABLE, "slurmrestd at %.200s: %s", client->url,
+        return error_set(err, ERROR_UNAVAILABLE, "%s at %.200s: %s", client->options.peer,
+                         client->url,
                          client->why[0] != '\0' ? client->why : curl_easy_strerror(client->result));
     }
     if (!is_success(status)) {
         return judge_refusal(client, status, err);
     }
     if (client->bytes == 0) { /* cut off within its headers looks like that too */
-        return error_set(err, ERROR_UNAVAILABLE, "slurmrestd at %.200s: an empty answer",
-                         client->url);
+        return error_set(err, ERROR_UNAVAILABLE, "%s at %.200s: an empty answer",
+                         client->options.peer, client->url);
     }
     return 0;
 }

@@ -1,4 +1,5 @@
-/* slurm_rest_http_pull - requests to slurmrestd, whose answers are read as they come.
+/* slurm_rest_http_pull - requests to slurmrestd (and to gateways that are asked for their records),
+ * whose answers are read as they come.
  *
  * One client asks one thing at a time, from one thread at a time.  Whatever the answer's size, at
  * most CLIENT_BYTES of it are held: while nobody reads, the server waits.  The token is read when a
@@ -27,6 +28,8 @@ struct rest_client_options {
     const char *token_file;  /* "": no token */
     int64_t idle_us;         /* longest wait for the next bytes */
     int64_t whole_us;        /* longest wait for one answer */
+    const char *peer;        /* what is asked, for errors; NULL: slurmrestd */
+    bool is_bearer;          /* the token goes as Authorization: Bearer, not as Slurm wants it */
     const atomic_bool *stop; /* ends a wait once true; NULL: never. Borrowed */
 };
 

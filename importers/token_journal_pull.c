@@ -215,7 +215,8 @@ static int read_piece(const struct reading *reading, const struct journal_file *
     if (find_header(reading, file, &piece, err) != 0) {
         return -1;
     }
-    return feed->take(feed->context, reading->store, file->path, journal_piece_read, &piece, err);
+    return feed->take(feed->context, reading->store, file->path, true, journal_piece_read, &piece,
+                      err);
 }
 
 /* Where the next piece ends: behind as many whole lines as a piece may have, or behind one that is

@@ -3,6 +3,7 @@
 #define IMPORTERS_TOKENS_FEED_PULL_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "importers/importer.h"
@@ -10,9 +11,10 @@
 #include "ledgerd/store/store.h"
 
 struct tokens_feed {
-    /* Book what `read` gives; committed when it returns 0. `name` stands in errors. */
-    int (*take)(void *context, struct store *store, const char *name, input_read_fn *read,
-                void *from, struct error *err);
+    /* Book what `read` gives, each line an item or a JSON document; committed when it returns 0.
+     * `name` stands in errors. */
+    int (*take)(void *context, struct store *store, const char *name, bool by_line,
+                input_read_fn *read, void *from, struct error *err);
     /* Something that an operator should know happened to a file; may be NULL. */
     void (*say)(void *context, const char *event, const char *path, uint64_t bytes);
     void *context;

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "importers/importer.h"
+#include "importers/mapping.h"
+#include "importers/token_http_pull.h"
 #include "importers/token_journal_pull.h"
 #include "ledgerd/base/clock.h"
 #include "ledgerd/flow/catalog.h"
@@ -14,6 +16,7 @@ struct tokens_pull {
     struct tokens_pull_options options;
     struct tokens_feed feed;
     struct token_journal *journal; /* of mode file */
+    struct token_http *http;       /* of mode http */
     struct catalog *catalog;       /* of the last round; NULL: none yet */
     struct ingest_counts *counts;  /* of the round that is made */
 };
@@ -36,8 +39,8 @@ static void say(void *context, const char *event, const char *path, uint64_t byt
 }
 
 /* Book a stretch of records. */
-static int take(void *context, struct store *store, const char *name, input_read_fn *read,
-                void *from, struct error *err)
+static int take(void *context, struct store *store, const char *name, bool by_line,
+                input_read_fn *read, void *from, struct error *err)
 {
     struct tokens_pull *pull = context;
     const struct conf_source *source = pull->options.source;
@@ -49,7 +52,7 @@ static int take(void *context, struct store *store, const char *name, input_read
         .conf = pull->options.conf,
         .catalog = pull->catalog,
         .now = clock_now(),
-        .by_line = source->mode == CONF_PULL_FILE,
+        .by_line = by_line,
     };
     struct ingest_counts counts;
     int result = ingest_stream(store, name, read, from, &options, &counts, err);
@@ -60,13 +63,23 @@ static int take(void *context, struct store *store, const char *name, input_read
 
 static int check_source(const struct conf_source *source, struct error *err)
 {
+    struct mapping *read = NULL;
     enum import_format format;
+    const char *mapping;
 
-    if (import_format_parse(source->format, &format) != 0 || format == IMPORT_SACCT ||
+    if (import_format_parse(source->format, &format, &mapping) != 0 || format == IMPORT_SACCT ||
         format == IMPORT_SLURM_JSON) {
         return error_set(err, ERROR_ARGUMENT, "[tokens %s]: '%s' is no format of token records",
                          source->name, source->format);
     }
+    if (mapping != NULL && mapping[0] != '/') {
+        return error_set(err, ERROR_ARGUMENT, "[tokens %s]: a mapping wants an absolute path",
+                         source->name);
+    }
+    if (mapping != NULL && (read = mapping_load(mapping, err)) == NULL) {
+        return -1;
+    }
+    mapping_destroy(read); /* read again whenever records are */
     if (!usage_is_clean(source->name, strlen(source->name), USAGE_SOURCE_BYTES)) {
         return error_set(err, ERROR_ARGUMENT,
                          "[tokens %s]: a source's name is at most %d bytes of UTF-8 without "
@@ -84,6 +97,9 @@ static int open_way(struct tokens_pull *pull, struct error *err)
     case CONF_PULL_FILE:
         pull->journal = token_journal_open(source, &pull->feed, err);
         return pull->journal != NULL ? 0 : -1;
+    case CONF_PULL_HTTP:
+        pull->http = token_http_open(source, &pull->feed, err);
+        return pull->http != NULL ? 0 : -1;
     default:
         return error_set(err, ERROR_ARGUMENT, "[tokens %s] names no mode: it is not pulled",
                          source->name);
@@ -111,6 +127,7 @@ void tokens_pull_destroy(struct tokens_pull *pull)
 {
     if (pull != NULL) {
         token_journal_close(pull->journal);
+        token_http_close(pull->http);
         catalog_destroy(pull->catalog);
         free(pull);
     }
@@ -139,9 +156,14 @@ static int make_round(struct tokens_pull *pull, struct store *store,
 {
     struct instant began = clock_now();
     bool is_whole = false;
+    int status;
 
-    if (catalog_refresh(&pull->catalog, store, err) != 0 ||
-        token_journal_read(pull->journal, store, &is_whole, err) != 0) {
+    if (catalog_refresh(&pull->catalog, store, err) != 0) {
+        return -1;
+    }
+    status = pull->journal != NULL ? token_journal_read(pull->journal, store, &is_whole, err)
+                                   : token_http_read(pull->http, store, &is_whole, err);
+    if (status != 0) {
         return -1;
     }
     return is_whole ? note_through(pull, store, began, result, err) : 0;

@@ -253,6 +253,10 @@ static void service_write(const json_t *service, struct strbuf *out)
                                                 {"gpu_hours", "GPU hours", true},
                                                 {0}};
     text_title(text_of(service, "project"), out);
+    if (json_object_get(service, "served") == NULL) {
+        strbuf_add_string(out, "not told: the month was closed by an earlier version\n");
+        return;
+    }
     text_list_write(json_object_get(service, "served"), served, "nothing was served", out);
     if (json_array_size(json_object_get(service, "tokens")) > 0) {
         strbuf_add_char(out, '\n');

@@ -86,13 +86,18 @@ static int usage_run(struct command *command, struct error *err)
                                           "otel",   "csv",    NULL};
     const char *source = command_line_option(&command->line, "source")->text;
     const char *format = command_line_text(&command->line, "format", "ledger");
-    if (is_one_of(format, formats) < 0) {
+    if (is_one_of(format, formats) < 0 && strncmp(format, "mapping:/", 9) != 0) {
         return error_set(err, ERROR_ARGUMENT,
-                         "--format: '%s' is not ledger, openai, litellm, envoy, otel or csv",
+                         "--format: '%s' is not ledger, openai, litellm, envoy, otel, csv or "
+                         "mapping: with an absolute path",
                          format);
     }
     if (!usage_is_clean(source, strlen(source), USAGE_SOURCE_BYTES)) {
         return error_set(err, ERROR_ARGUMENT, "--source: %s", SOURCE_RULE);
+    }
+    if (strcmp(command_line_text(&command->line, "aggregate", "none"), "none") != 0) {
+        return error_set(err, ERROR_ARGUMENT,
+                         "--aggregate: only none is possible yet: each record is booked by itself");
     }
     struct ingest_options options = {
         .format = format,
@@ -112,9 +117,11 @@ static const struct option_spec slurm_options[] = {
 };
 static const struct option_spec usage_options[] = {
     {"source", 0, "S", WORD_TEXT, "the source, such as gateway:sdli", true},
-    {"format", 0, "F", WORD_TEXT, "ledger (default), openai, litellm, envoy, otel or csv", false},
+    {"format", 0, "F", WORD_TEXT,
+     "ledger (default), openai, litellm, envoy, otel, csv or mapping:PATH", false},
     {"project", 0, "P", WORD_TEXT, "project of records that name none", false},
     {"user", 0, "U", WORD_TEXT, "user of records that name none", false},
+    {"aggregate", 0, "A", WORD_TEXT, "none (default); minute is not possible yet", false},
     {"through", 0, "T", WORD_INSTANT, "the input holds everything of the source up to T", false},
     {"batch", 0, "N", WORD_NUMBER, "records in one transaction (default: 50000)", false},
     {0},

@@ -12,12 +12,14 @@ int ingest_import_options(const struct ingest_options *options, const struct zon
                           struct import_options *import, struct error *err)
 {
     enum import_format format;
+    const char *mapping;
 
-    if (import_format_parse(options->format, &format) != 0) {
+    if (import_format_parse(options->format, &format, &mapping) != 0) {
         return error_set(err, ERROR_ARGUMENT, "unknown format '%s'", options->format);
     }
     *import = (struct import_options){
         .format = format,
+        .mapping = mapping,
         .source = or_empty(options->source),
         .cluster = options->cluster,
         .project = or_empty(options->project),

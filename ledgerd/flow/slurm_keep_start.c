@@ -34,6 +34,7 @@ struct candidate { /* a live job */
     const char *project;   /* NULL: none that jobs pay for */
     struct points price;   /* of all tasks that may run at a time */
     struct points accrued; /* of it by now, covered by no hold */
+    bool has_ended;        /* since the live jobs were asked for: its record is booked */
     char key[HOLD_KEY_BYTES];
 };
 
@@ -200,8 +201,8 @@ static int gather_unheld(struct keep_round *round, const struct candidate *candi
     bool is_enforced = round->section != NULL && round->section->enforce != CONF_ENFORCE_NONE &&
                        round->options->scontrol != NULL;
 
-    if (!is_enforced || candidate->project == NULL || (candidate->is_held && !job->held_by_us) ||
-        (!is_pending(job) && !is_running(job))) {
+    if (!is_enforced || candidate->project == NULL || candidate->has_ended ||
+        (candidate->is_held && !job->held_by_us) || (!is_pending(job) && !is_running(job))) {
         return 0;
     }
     if (round->unheld.count == round->unheld.capacity) {
@@ -281,11 +282,13 @@ static struct hold_request request_of(const struct group *group, const struct ca
     };
 }
 
-/* What a running job has cost so far counts against its project until its hold takes its place. */
-static int find_accrued(struct group *group, struct error *err)
+/* What a running job has cost so far counts against its project until its hold takes its place. One
+ * that has ended meanwhile needs none: its record has ended the one it had. */
+static int find_works(struct group *group, struct error *err)
 {
     const char *ids[GROUP_JOBS];
-    struct points accrued[GROUP_JOBS];
+    struct keep_work works[GROUP_JOBS];
+    size_t kept = 0;
 
     for (size_t i = 0; i < group->wanted_count; i++) {
         const struct slurm_job_row *job = &group->wanted[i]->job;
@@ -298,13 +301,20 @@ static int find_accrued(struct group *group, struct error *err)
     if (group->arena.failed) {
         return no_memory(err);
     }
-    if (store_keep_accrued(group->round->store, group->round->source, ids, group->wanted_count,
-                           accrued, err) != 0) {
+    if (store_keep_works(group->round->store, group->round->source, ids, group->wanted_count, works,
+                         err) != 0) {
         return -1;
     }
     for (size_t i = 0; i < group->wanted_count; i++) {
-        group->wanted[i]->accrued = accrued[i];
+        struct candidate *candidate = group->wanted[i];
+
+        candidate->accrued = works[i].accrued;
+        candidate->has_ended = works[i].has_ended;
+        if (!candidate->has_ended) {
+            group->wanted[kept++] = candidate;
+        }
     }
+    group->wanted_count = kept;
     return 0;
 }
 
@@ -356,7 +366,7 @@ static int take_holds(struct group *group, struct error *err)
 
     if (requests == NULL || outcomes == NULL) {
         no_memory(err);
-    } else if (find_accrued(group, err) == 0) {
+    } else if (find_works(group, err) == 0) {
         for (size_t i = 0; i < group->wanted_count; i++) {
             requests[i] = request_of(group, group->wanted[i]);
         }

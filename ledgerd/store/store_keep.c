@@ -343,24 +343,28 @@ int store_keep_inherit(struct store *store, const char *cluster, struct error *e
     return query_run(store, &query, NULL, NULL, err);
 }
 
-int store_keep_accrued(struct store *store, const char *source, const char *const *ids,
-                       size_t count, struct points *points, struct error *err)
+int store_keep_works(struct store *store, const char *source, const char *const *ids, size_t count,
+                     struct keep_work *works, struct error *err)
 {
     struct query query;
     struct rows rows;
 
-    query_init(&query, "SELECT k.n, a.points_micro FROM unnest($2) WITH ORDINALITY AS k(id, n) "
-                       "JOIN ledger.source s ON s.name = $1 JOIN ledger.accrual a "
-                       "ON a.source_no = s.source_no AND a.id = k.id COLLATE \"C\" "
-                       "WHERE a.hold_no IS NULL");
+    query_init(&query,
+               "SELECT k.n, coalesce(a.points_micro, 0), a.id IS NULL "
+               "FROM unnest($2) WITH ORDINALITY AS k(id, n) JOIN ledger.source s ON s.name = $1 "
+               "LEFT JOIN ledger.accrual a ON a.source_no = s.source_no "
+               "AND a.id = k.id COLLATE \"C\" LEFT JOIN ledger.record_identity r "
+               "ON r.source_no = s.source_no AND r.id = k.id COLLATE \"C\" "
+               "WHERE a.hold_no IS NULL AND coalesce(a.id, r.id) IS NOT NULL");
     query_text(&query, source);
     query_text_array(&query, ids, count);
     if (query_run(store, &query, &rows, NULL, err) != 0) {
         return -1;
     }
-    memset(points, 0, count * sizeof *points);
+    memset(works, 0, count * sizeof *works);
     for (size_t i = 0; i < rows_count(&rows); i++) {
-        points[rows_i64(&rows, i, 0) - 1] = rows_points(&rows, i, 1);
+        works[rows_i64(&rows, i, 0) - 1] = (struct keep_work){rows_points(&rows, i, 1),
+                                                              rows_bool(&rows, i, 2)};
     }
     rows_release(&rows);
     return 0;

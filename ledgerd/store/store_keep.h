@@ -78,14 +78,15 @@ int store_keep_waiting(struct store *store, const char *const *projects, size_t 
 int store_keep_confirmed(struct store *store, const int64_t *holds, size_t count,
                          struct instant now, struct error *err);
 
-/* Tasks that were split off an array have the key of the hold that was taken for all of it:
- * "<cluster>/<job>_*@…". */
+/* Tasks that were split off an array have the key of the hold of all of it: "CLUSTER/JOB_*@…". */
 int store_keep_inherit(struct store *store, const char *cluster, struct error *err);
 
-/* What running records of the source (ids[count]) have accrued that no hold covers: points[count],
- * 0 where there is nothing. */
-int store_keep_accrued(struct store *store, const char *source, const char *const *ids,
-                       size_t count, struct points *points, struct error *err);
+struct keep_work {         /* what the book has of a record of the source: ids[count] */
+    struct points accrued; /* while it runs, and no hold covers it */
+    bool has_ended;        /* it is booked, and nothing of it runs */
+};
+int store_keep_works(struct store *store, const char *source, const char *const *ids, size_t count,
+                     struct keep_work *works, struct error *err);
 
 struct keep_start { /* a job and the key of the hold that was taken for it */
     int64_t job_id;

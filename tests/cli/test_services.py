@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import os
+import random
 import re
 import sys
 import unittest
@@ -19,6 +20,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import ledger_test as lt  # noqa: E402
 
 MICRO = 1_000_000
+SEED = int(os.environ.get("LEDGER_SEED", "20270601"))
 JST = "+09:00"
 DAY, HOUR = 86400, 3600
 JUNE_DAYS = 30
@@ -147,7 +149,8 @@ class Paid(unittest.TestCase):
         """Everything that the report says of the month, against the lists; and that the book proves itself."""
         report, monthly = book.report(month, now), book.monthly(month, now)
         self.assertEqual(monthly["services"], report["services"])
-        self.assertEqual(monthly["digest"], report["digest"])
+        self.assertEqual((monthly["digest"], {"report": "services"}), (report["digest"], report["excerpt"]))
+        self.assertTrue({"shares", "projects"}.isdisjoint(report))
         for service in report["services"]:
             self.check_service(book, month, service, refunds)
         divided = defaultdict(int)
@@ -325,7 +328,26 @@ class OnceTest(Paid):
         self.assertEqual(("3.000000", "3.000000"), (report["one"]["recovered"], report["one"]["list_points"]))
         self.assertEqual(("3.000000", "0.000000"), (report["two"]["cost"], report["two"]["recovered"]))
         self.assertEqual("50.000000", report["one"]["cost"])
+        book.act("refund", "gateway:t", book.tokens[0]["id"], "--points", "1", now="2027-06-25T00:00:00+09:00")
+        report = {s["project"]: s for s in book.report()["services"]}
+        self.assertEqual(("2.000000", "50.000000"), (report["one"]["recovered"], report["one"]["cost"]))
+        self.assertEqual(("0.000000", "2.000000"), (report["two"]["recovered"], report["two"]["cost"]))
         self.check_book(book)
+
+    def test_whatever_was_run_and_served_adds_up(self):
+        rng = random.Random(SEED)
+        for _ in range(3):
+            book = Book(one=["big", "small"], two=["gift"], three=["none"])
+            for _ in range(rng.randrange(1, 7)):
+                book.job(rng.randrange(50 * DAY), rng.choice((0, 1, HOUR, rng.randrange(1, 10 * DAY))), rng.randrange(1, 9),
+                         service=rng.choice(("one", "two", "three")), state=rng.choice(("COMPLETED", "TIMEOUT", "FAILED")))
+            for _ in range(rng.randrange(20)):
+                model = rng.choice(sorted(PRICES))
+                book.serve(rng.randrange(60 * DAY), rng.choice(sorted(SHARES)), model,
+                           **{kind[:-len("_tokens")]: rng.randrange(10 ** rng.randrange(9)) for kind in PRICES[model]})
+            for month in ("2027-06", "2027-07"):
+                with self.subTest(seed=SEED, month=month):
+                    self.check(book, month)
 
 
 class EdgeTest(Paid):
@@ -374,6 +396,8 @@ class EdgeTest(Paid):
         self.assertEqual(rounded(Fraction(4 * 6 * DAY, HOUR)),
                          micro(closed["services"][0]["gpu_hours"]) + micro(july["gpu_hours"]))
         self.assertEqual(("2.000000", "18.000000"), (july["recovered"], july["adjusted"]))
+        self.assertEqual({"hpci": "0.000000", "general": "0.000000", "industry": "2.000000"},
+                         {s["share"]: s["points"] for s in july["shares"]})
         self.assertEqual(micro(july["gpu_hours"]), sum(micro(s["gpu_hours"]) for s in july["shares"]))
         self.check_book(book)
 
@@ -478,6 +502,21 @@ class FormsTest(unittest.TestCase):
         service = book.service()
         self.assertEqual({(None, None)}, {(t["price"], t["break_even"]) for t in service["tokens"]})
         self.assertEqual(("0.250000", "0.500000"), (service["list_points"], service["break_even_per_million"]))
+
+    def test_a_month_closed_by_an_earlier_version_says_so(self):
+        book = Book()
+        book.job(0, HOUR, 1)
+        lt.ctl(["import", "usage", "--source", "slurm:t", "--through", AUGUST], db=book.db, now=AUGUST, stdin="")
+        book.act("close", "2027-06")
+        document = json.loads(lt.scalar(book.db, "SELECT report FROM ledger.month_close"))
+        for member in ("served", "tokens", "shares", "cost", "recovered", "recovery", "idle_hours", "idle_share",
+                       "list_points", "break_even_per_million"):
+            del document["services"][0][member]
+        lt.psql(book.db, f"UPDATE ledger.month_close SET report = $doc${json.dumps(document)}$doc$;")
+        for words in (["services", "2027-06"], ["monthly", "2027-06"], ["services", "2027-06", "--format", "csv"]):
+            code, out, err = lt.run_report(words, db=book.db, now=AUGUST)
+            self.assertEqual((0, ""), (code, err))
+            self.assertEqual(words == ["services", "2027-06"], "not told" in out, out)
 
     def test_a_book_without_services_says_so(self):
         db = lt.create_db("services")

@@ -1,14 +1,17 @@
 """The follower of a gateway's journal: however it is rotated, cut, copied or killed, the book equals the journal, once."""
 
 import gzip
+import http.server
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import unittest
+import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -154,6 +157,24 @@ class Following(Journal):
         self.append(header + row.format("r4"))
         self.assertEqual(self.counts(format="csv"), [2, 0, 0])
         self.assert_booked(1, 2, 3, 4)
+
+
+    def test_a_gateway_that_nobody_knew_needs_a_mapping_file(self):
+        mapping = {"mapping": "ours", "id": ["call"], "model": ["m"], "project": ["tags/project"],
+                   "start": [{"at": "at", "form": "seconds"}], "constants": {"user": "alice"},
+                   "counts": {"input": ["in"], "cached": ["hit"], "output": ["out"]}, "input_includes": ["cached"]}
+        path = lt.write_file(json.dumps(mapping), "ours.json")
+        row = {"call": "r1", "m": "local", "tags": [{"key": "project", "value": "h1"}], "at": 1812596400, "in": 10, "out": 2}
+        self.append(json.dumps(row) + "\n" + json.dumps({**row, "call": "r2", "hit": 11}) + "\n")
+        self.assertEqual(self.counts(format=f"mapping:{path}", expect=3), [1, 0, 1])
+        self.assertEqual(lt.scalar(self.db, "SELECT format FROM ledger.quarantine"), f"mapping:{path}")
+        imported = lt.ctl_json(["import", "usage", self.path, "--source", SOURCE, "--format", f"mapping:{path}"],
+                               db=self.db, now=NOW, expect=3)
+        self.assertEqual([imported[key] for key in ("booked", "duplicate", "quarantined")], [0, 1, 1])
+        self.fails("absolute path", expect=2, format="mapping:ours.json")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write('{"mapping":"ours","idd":[]}')
+        self.fails("idd: a mapping has no such member", expect=3, format=f"mapping:{path}")
 
 
 class Rotation(Journal):
@@ -381,10 +402,115 @@ class Faults(Journal):
             holder.stdin.close()
         self.assertEqual(self.counts(), [1, 0, 0])
 
+    def test_records_are_not_put_together_yet(self):
+        self.append(lines(1))
+        self.fails("aggregate minute is not yet possible", expect=3, aggregate="minute")
+        self.assertEqual(self.counts(aggregate="none"), [1, 0, 0])
+        words = ["import", "usage", self.path, "--source", SOURCE, "--aggregate"]
+        self.assertIn("only none is possible yet", lt.run_ctl([*words, "minute"], db=self.db, now=NOW)[2])
+        self.assertEqual(lt.ctl_json([*words, "none"], db=self.db, now=NOW)["duplicate"], 1)
+
     def test_settings_that_cannot_be_are_told(self):
         self.fails("wants an absolute path", expect=2, path="usage.jsonl")
         self.fails("is no format of token records", expect=2, format="sacct")
         self.fails("cannot be read", path="/nowhere/at/all.jsonl")
+
+
+TOKEN = "ldg_sEcReT-token"
+
+
+class Gateway(http.server.BaseHTTPRequestHandler):
+    """A gateway that is asked for its records: a cursor is how many of them were told."""
+
+    def do_GET(self):
+        gateway = self.server
+        query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query))
+        gateway.asked.append(query)
+        gateway.authorized.append(self.headers.get("Authorization"))
+        start = int(query.get("cursor", "n+0").split("+")[1])
+        records = gateway.records[start:start + gateway.page]
+        end = {"cursor": f"n+{start + len(records)}", "more": start + len(records) < len(gateway.records)}
+        if gateway.lines:
+            body = "".join(json.dumps(row) + "\n" for row in [*records, end])
+        else:
+            body = json.dumps({"records": records, **end})
+        body = gateway.spoil(body)
+        self.send_response(gateway.status)
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_arguments):
+        pass
+
+
+class Asking(Journal):
+    def setUp(self):
+        super().setUp()
+        self.gateway = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
+        self.gateway.records, self.gateway.page, self.gateway.lines, self.gateway.status = [], 3, False, 200
+        self.gateway.asked, self.gateway.authorized, self.gateway.spoil = [], [], lambda body: body
+        threading.Thread(target=self.gateway.serve_forever, daemon=True).start()
+        self.addCleanup(self.gateway.server_close)
+        self.addCleanup(self.gateway.shutdown)
+        self.token = lt.write_file(TOKEN + "\n", "token")
+
+    def conf(self, **settings):
+        settings = {"mode": "http", "url": f"http://127.0.0.1:{self.gateway.server_port}/usage?of=all",
+                    "token_file": self.token, "timeout": "5s", **settings}
+        return f"[tokens {SOURCE}]\n" + "".join(f"{k} = {v}\n" for k, v in settings.items())
+
+    def test_pages_are_booked_and_the_cursor_moves_with_them(self):
+        for lines_wanted in (False, True):
+            with self.subTest(lines=lines_wanted):
+                self.gateway.lines = lines_wanted
+                before = len(self.gateway.records)
+                self.gateway.records += [record(before + number) for number in range(7)]
+                self.assertEqual(self.counts(), [7, 0, 0])
+                self.assertEqual(self.counts(), [0, 0, 0])
+        self.assertEqual(lt.scalar(self.db, "SELECT cursor FROM ledger.token_cursor"), "n+14")
+        self.assertEqual(set(self.gateway.authorized), {f"Bearer {TOKEN}"})
+        self.assertEqual(self.gateway.asked[0], {"of": "all", "limit": "1000"})
+        self.assertEqual(self.gateway.asked[1], {"of": "all", "limit": "1000", "cursor": "n+3"})
+        self.assertIsNotNone(self.read_through())
+        lt.psql(self.db, "DELETE FROM ledger.token_cursor;")
+        self.assertEqual(self.counts(), [0, 14, 0], "told twice, booked once")
+        self.verify()
+
+    def test_answers_that_are_none_move_nothing(self):
+        self.gateway.records = [record(1)]
+        for lines_wanted in (False, True):
+            self.gateway.lines = lines_wanted
+            for spoil, words in ((lambda body: body[:-20], "cut off"), (lambda body: "", "empty"),
+                                 (lambda body: "<html>", "cut off"),
+                                 (lambda body: body.replace('"more": false', '"more": 1'), "whether there is more"),
+                                 (lambda body: body.replace('"n+1"', "7"), "no cursor"),
+                                 (lambda body: body.replace('"n+1"', '"' + "x" * 5000 + '"'), "cannot be kept")):
+                with self.subTest(words, lines=lines_wanted):
+                    self.gateway.spoil = spoil
+                    self.fails(words, expect=4)
+        self.gateway.spoil = lambda body: body
+        self.gateway.status = 500
+        error = self.fails("HTTP status 500", expect=4)
+        self.assertNotIn(TOKEN, json.dumps(error) + lt.scalar(self.db, "SELECT error FROM ledger.pull"))
+        self.gateway.status = 200
+        self.assertEqual(lt.query(self.db, "SELECT * FROM ledger.token_cursor"), [])
+        self.assertIsNone(self.read_through())
+        self.assertEqual(self.booked(), set())
+        self.assertEqual(self.counts(), [1, 0, 0])
+
+    def test_a_cursor_that_stands_still_ends_the_round(self):
+        self.gateway.records = [record(number) for number in range(9)]
+        self.gateway.spoil = lambda body: body.replace('"n+6"', '"n+3"')
+        self.fails("its cursor stands still", expect=4)
+
+    def test_settings_that_cannot_be_are_told(self):
+        self.fails("wants an url", expect=2, url="")
+        self.fails("is no address", expect=2, url="ftp://x/")
+        self.fails("not csv", expect=2, format="csv")
+        self.fails("cannot be read", expect=3, token_file="/nowhere/token")
+        self.gateway.records = [record(1)]
+        self.gateway.spoil = lambda body: body.replace('"id"', '"idd"')
+        self.assertEqual(self.counts(expect=3), [0, 0, 1])
 
 
 class Daemon(Journal):

@@ -163,6 +163,22 @@ static void a_job_that_runs_already_is_held_if_the_rest_of_it_fits(void **state)
     assert_int_equal(held_points(f, "c/1@1812596340", later(2)), 98);
 }
 
+/* Live jobs are asked for first: what has ended since is booked already, and has ended its hold. */
+static void a_job_that_has_ended_meanwhile_is_not_held_again(void **state)
+{
+    struct fixture *f = *state;
+    struct slurm_job_row jobs[] = {job_of(1, "running", "k"), job_of(2, "running", "")};
+
+    make(f, "k", "1", later(0));
+    go_round(f, jobs, 1, later(0));
+    import(f, "1@1812596340", "k");
+    go_round(f, jobs, 2, later(1));
+    assert_int_equal(f->figures.started, 1);
+    assert_int_equal(f->figures.unheld_jobs + f->figures.start_refused, 0);
+    assert_int_equal(ask_book(f, "SELECT count(*) FROM ledger.hold WHERE state = 'open'"), 1);
+    assert_int_equal(held_points(f, "c/2@1812596340", later(1)), 1);
+}
+
 static void a_downgraded_job_runs_without_points(void **state)
 {
     struct fixture *f = *state;
@@ -236,6 +252,7 @@ int main(void)
         TEST(a_hold_taken_at_a_start_has_been_confirmed),
         TEST(a_job_that_cannot_be_held_is_counted_and_asked_for_again),
         TEST(a_job_that_runs_already_is_held_if_the_rest_of_it_fits),
+        TEST(a_job_that_has_ended_meanwhile_is_not_held_again),
         TEST(a_downgraded_job_runs_without_points),
         TEST(a_service_and_what_is_free_need_no_hold),
         TEST(a_job_whose_hold_is_gone_gets_another_one),

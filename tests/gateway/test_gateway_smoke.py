@@ -4,7 +4,10 @@ import datetime
 import http.client
 import json
 import os
+import socket
 import sys
+import threading
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -47,6 +50,48 @@ def gateway_http(settings, journal, upstream):
         }}"""
 
 
+class SlowWire:
+    """Stands between the gateway and ledgerd: what is asked goes on at once, answers wait for `delay` seconds."""
+
+    def __init__(self, port):
+        self.delay, self.port_behind = 0, port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                front, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                behind = socket.create_connection(("127.0.0.1", self.port_behind))
+            except OSError:
+                front.close()
+                continue
+            for one, other, is_answer in ((front, behind, False), (behind, front, True)):
+                threading.Thread(target=self._pass_on, args=(one, other, is_answer), daemon=True).start()
+
+    def _pass_on(self, one, other, is_answer):
+        try:
+            while piece := one.recv(65536):
+                if is_answer:
+                    time.sleep(self.delay)
+                other.sendall(piece)
+            other.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        finally:
+            if is_answer:
+                one.close()
+                other.close()
+
+    def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
 class Site:
     """A book, ledgerd, an engine and nginx."""
 
@@ -56,13 +101,14 @@ class Site:
         self.db = lt.create_db("smoke")
         for verb, document in (("policy", POLICY), ("rates", CARD)):
             self.ctl(verb, "apply", lt.write_file(json.dumps(document)))
-        for project, points in (("p", "1000"), ("poor", "0.1")):
+        for project, points in (("p", "1000"), ("mid", "60"), ("poor", "0.1")):
             self.ctl("project", "add", project, "--share", "hpci")
             self.ctl("grant", project, points)
-        self.keys = {p: self.make_key(p) for p in ("p", "poor")}
+        self.keys = {p: self.make_key(p) for p in ("p", "mid", "poor")}
         self.ledgerd = lt.start_ledgerd(self.db)
         self.engine = ModelServer()
-        settings = {"name": "smoke", "ledger": f"127.0.0.1:{self.ledgerd.port}", "deadline": "5s", **settings}
+        self.wire = SlowWire(self.ledgerd.port)
+        settings = {"name": "smoke", "ledger": f"127.0.0.1:{self.wire.port}", "deadline": "5s", **settings}
         http_block = gateway_http(lt.write_file(json.dumps(settings)), self.journal_path, f"127.0.0.1:{self.engine.port}")
         self.nginx = Nginx(http_block, workers=workers)
         self.nginx.start()
@@ -78,6 +124,7 @@ class Site:
     def stop(self):
         self.nginx.stop(patient=False)
         self.engine.stop()
+        self.wire.stop()
         self.ledgerd.stop()
 
     def post(self, answer, body=None, key="p", path="/v1/chat/completions", read=None, headers=None):
@@ -198,6 +245,16 @@ class Smoke(unittest.TestCase):
         record, meters = self.last()
         self.assertEqual((record["basis"], record["outcome"], meters[2]), ("estimated", "completed", 25))
 
+    def test_numbers_that_are_none_end_no_stream(self):
+        chunk = b'data: {"model":"m","choices":[{"index":%s,"delta":{"content":"a"}}],"usage":{"prompt_tokens":3,"completion_tokens":%s}}\n\n'
+        events = [model_server.Event(chunk % (b"NaN", b"4")), model_server.Event(chunk % (b"0", b"NaN")),
+                  model_server.Event(chunk % (b'"x"', b"-1")), model_server.Event(b"data: [[[\n\n"), model_server.Event(b"data: [DONE]\n\n")]
+        answer = model_server.Answer(content_type="text/event-stream", events=lambda _: events)
+        _, _, text, _ = self.site.post(answer, {**CHAT, "stream": True})
+        self.assertTrue(text.endswith(b"data: [DONE]\n\n"))
+        record, meters = self.last()
+        self.assertEqual((record["outcome"], record["basis"], meters[2]), ("completed", "estimated", 3))
+
     def test_a_client_that_hangs_up_is_billed_for_what_was_produced(self):
         _, _, text, seen = self.site.post(model_server.stream(400, pause=0.01), {**CHAT, "stream": True}, read=30000)
         record, meters = self.last()
@@ -249,7 +306,7 @@ class Smoke(unittest.TestCase):
 
 
 class Leases(unittest.TestCase):
-    LEASE = {"points": "50", "refill_below": "10", "ttl": "4s", "idle": "3s", "comfortable": 2}
+    LEASE = {"points": "50", "refill_below": "10", "ttl": "6s", "idle": "2s", "comfortable": 2}
 
     @classmethod
     def setUpClass(cls):
@@ -285,8 +342,9 @@ class Leases(unittest.TestCase):
         records = self.site.journal()[before:]
         self.assertLess(len({r["hold"] for r in records}), 10)
         self.site.booked(before + 20)
-        lt.eventually(lambda: not self.leases(), 60)  # released, not expired: nothing else gives the points back
-        self.assertEqual(lt.scalar(self.site.db, "SELECT count(*) FROM ledger.hold WHERE state = 'open'"), "0")
+        lt.eventually(lambda: not self.leases(), 60)
+        used = ",".join({r["hold"][2:] for r in records})
+        self.assertEqual(lt.query(self.site.db, f"SELECT DISTINCT state FROM ledger.hold WHERE hold_no IN ({used})"), [["released"]])
 
     def test_a_lease_that_is_used_outlives_its_ttl(self):
         self.take_lease()
@@ -299,12 +357,27 @@ class Leases(unittest.TestCase):
             self.site.db, "SELECT hold_no FROM ledger.hold WHERE key LIKE 'gw/lease/%' AND made_at + interval '6 s' < expires_at")})
 
     def test_near_the_end_each_request_is_held_by_itself(self):
+        """60 points are enough for a lease of 50, but not comfortable."""
         before = len(self.site.journal())
-        answer, body = model_server.plain(model_server.usage_document(1, 1)), {**CHAT, "max_tokens": 1, "messages": []}
-        for _ in range(3):
-            self.assertEqual(self.site.post(answer, body, key="poor")[0], 200)
-        lt.eventually(lambda: len(self.site.journal()) == before + 3, 25)
-        self.assertEqual(len({r["hold"] for r in self.site.journal()[before:]}), 3)
+        for _ in range(5):
+            self.assertEqual(self.site.post(model_server.plain(model_server.usage_document(1, 1)), key="mid")[0], 200)
+            time.sleep(0.2)  # a lease is taken in the background
+        lt.eventually(lambda: len(self.site.journal()) == before + 5, 25)
+        self.assertEqual(len({r["hold"] for r in self.site.journal()[before:]}), 5)
+        self.assertEqual(lt.scalar(self.site.db, "SELECT count(*) FROM ledger.hold WHERE project_id = 'mid' AND parts = 0"), "0")
+
+
+class Guessing(unittest.TestCase):
+    def test_who_guesses_keys_is_slowed_down_and_his_neighbours_are_not(self):
+        site = Site(caller={"cache": "1s", "failures": 5, "failures_within": "60s"})
+        self.addCleanup(site.stop)
+        self.assertEqual(site.post(model_server.plain(None))[0], 200)
+        answers = [site.post(model_server.plain(None), key=f"ldg_{n}" + "x" * 42) for n in range(7)]
+        self.assertEqual([status for status, _, _, _ in answers], [401] * 5 + [429] * 2)
+        self.assertEqual(answers[-1][1]["retry-after-ms"], "2000")
+        self.assertEqual(site.post(model_server.plain(None), key="mid")[0], 429)  # not seen before
+        time.sleep(1.1)
+        self.assertEqual(site.post(model_server.plain(None))[0], 200)
 
 
 class Away(unittest.TestCase):
@@ -313,9 +386,7 @@ class Away(unittest.TestCase):
                          models={"llm": {"posture": "open"}, "*": {}})
 
     def tearDown(self):
-        self.site.nginx.stop(patient=False)
-        self.site.engine.stop()
-        self.site.ledgerd.stop()
+        self.site.stop()
 
     def test_open_within_a_counted_budget_and_booked_afterwards(self):
         """Each request is estimated at 4 x 100 output tokens of 0.004 points: four fit into 2 points at once, and more as they end."""
@@ -333,6 +404,31 @@ class Away(unittest.TestCase):
         self.site.ledgerd = lt.start_ledgerd(self.site.db, port=port)
         self.site.booked(5)
         lt.eventually(lambda: self.site.post(model_server.plain(None))[0] == 200, 25)
+
+    def test_requests_that_never_pause_do_not_keep_a_ledgerd_away_that_is_back(self):
+        body = {**CHAT, "model": "other"}  # closed, and without a price: 403 is ledgerd's word
+        self.assertEqual(self.site.post(model_server.plain(None), body)[0], 403)
+        port = self.site.ledgerd.port
+        self.site.ledgerd.stop()
+        time.sleep(1.1)  # whose key it is has been forgotten
+        self.assertEqual({self.site.post(model_server.plain(None), body)[0] for _ in range(20)}, {503})
+        self.site.ledgerd = lt.start_ledgerd(self.site.db, port=port)
+        lt.eventually(lambda: self.site.post(model_server.plain(None), body)[0] == 403, 25)
+
+    def test_a_hold_whose_answer_came_too_late_is_given_back(self):
+        body = {**CHAT, "model": "llm"}
+        self.assertEqual(self.site.post(model_server.plain(model_server.usage_document(10, 5)), body)[0], 200)
+        self.site.booked(1)
+        self.site.wire.delay = 1
+        started = time.monotonic()
+        status, _, _, _ = self.site.post(model_server.plain(model_server.usage_document(10, 100)), body)
+        self.assertEqual(status, 200)  # by the open budget
+        self.assertLess(time.monotonic() - started, 5 * 0.2 * lt.SLOWDOWN)
+        self.site.wire.delay = 0
+        self.site.booked(2)
+        states = lt.query(self.site.db, "SELECT state FROM ledger.hold ORDER BY hold_no")
+        self.assertEqual(states, [["settled"], ["released"]])
+        self.assertNotIn("hold", self.site.journal()[-1])
 
     def test_a_key_that_ledgerd_never_saw_is_not_let_in(self):
         self.site.ledgerd.stop()

@@ -35,7 +35,10 @@ def model():
 
 
 class LlamaServer:
-    def __init__(self):
+    """name: of its model, in its answers."""
+
+    def __init__(self, name=MODEL):
+        self.name = name
         self.port = lt.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process = None
@@ -44,7 +47,7 @@ class LlamaServer:
         with open(os.path.join(lt.temp_dir(), "llama.log"), "wb") as log:
             self.log_path = log.name
             self.process = subprocess.Popen(
-                [program(), "--model", model(), "--alias", MODEL, "--host", "127.0.0.1", "--port", str(self.port), "--metrics",
+                [program(), "--model", model(), "--alias", self.name, "--host", "127.0.0.1", "--port", str(self.port), "--metrics",
                  "--ctx-size", "8192", "--parallel", "2", "--threads", "1", "--no-ui", "--seed", "1"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         lt.eventually(self._is_ready, START_SECONDS)
@@ -81,7 +84,7 @@ class LlamaServer:
             connection.close()
 
     def post(self, path, body):
-        status, answer = self.ask("POST", path, {"model": MODEL, **body})
+        status, answer = self.ask("POST", path, {"model": self.name, **body})
         if status != 200:
             raise AssertionError(f"POST {path}: {status}\n{answer.decode('utf-8', 'replace')}")
         return answer

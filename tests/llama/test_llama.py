@@ -1,5 +1,6 @@
 """A real model server's answers, imported, beside what it counted itself: the book lacks no token and has none too many."""
 
+import http.client
 import json
 import os
 import sys
@@ -7,9 +8,10 @@ import time
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-for folder in ("../lib", "../cli"):
+for folder in ("../lib", "../cli", "../gateway"):
     sys.path.insert(0, os.path.join(HERE, folder))
 import ledger_test as lt  # noqa: E402
+import gateway_site  # noqa: E402
 import small_site as site  # noqa: E402
 from llama_server import MODEL, LlamaServer  # noqa: E402
 
@@ -95,6 +97,58 @@ class Llama(unittest.TestCase):
         self.assertTrue(document["agrees"])
         self.assertEqual({"input_tokens": 1, "output_tokens": 1, "cached_input_tokens": 0},
                          {c["kind"]: c["resets"] for c in document["counters"]})
+
+
+class Gateway(unittest.TestCase):
+    """The same through nginx: what clients were answered is booked by the gateway's records."""
+
+    def setUp(self):
+        self.engine = LlamaServer("timed").start()
+        self.addCleanup(self.engine.stop)
+        self.site = gateway_site.Site(upstream=f"127.0.0.1:{self.engine.port}")
+        self.addCleanup(self.site.stop)
+        self.site.start()
+        self.key = self.site.key("alice", "rich")
+
+    def ask(self, path, body, read=None):
+        """The answer; read: bytes after which the client hangs up."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.site.nginx.port, timeout=60 * lt.SLOWDOWN)
+        try:
+            connection.request("POST", path, body=json.dumps({"model": "timed", **body}),
+                               headers={"Content-Type": "application/json", "Authorization": f"Bearer {self.key}"})
+            reply = connection.getresponse()
+            answer = reply.read(read) if read else reply.read()
+            self.assertEqual(200, reply.status, answer)
+            self.site.served.add(reply.headers["X-Request-Id"])
+            return answer
+        finally:
+            connection.close()
+
+    def compare(self, expect=0):
+        return lt.ctl_json(["reconcile", "tokens", gateway_site.SOURCE, "--class", "timed", "--metrics",
+                            self.engine.url + "/metrics"], db=self.site.db, expect=expect)
+
+    def test_what_clients_were_answered_is_what_the_engine_counted(self):
+        for stream in (False, True):
+            for path, body in (("/v1/chat/completions", {**messages(PROMPT), "max_tokens": 40}),
+                               ("/v1/completions", {"prompt": PROMPT, "max_tokens": 17}),
+                               ("/v1/responses", {"input": PROMPT, "max_output_tokens": 9}),
+                               ("/v1/messages", {**messages(PROMPT), "max_tokens": 11})):
+                self.ask(path, {**body, "stream": stream})
+        self.assertEqual(8, len(self.site.settled()))
+        document = self.compare()
+        counted = {c["kind"]: c["engine"] for c in document["counters"]}
+        self.assertEqual(2 * (40 + 17 + 9 + 11), counted["output_tokens"])
+        self.assertGreater(counted["cached_input_tokens"], 0)
+
+    def test_who_hangs_up_pays_no_more_than_the_engine_made(self):
+        self.ask("/v1/chat/completions", {**messages(PROMPT), "max_tokens": 2000, "stream": True}, read=2000)
+        record = next(iter(self.site.settled().values()))
+        document = lt.ctl_json(["reconcile", "tokens", gateway_site.SOURCE, "--metrics", self.engine.url + "/metrics",
+                                "--tolerance", "1"], db=self.site.db)
+        output = next(c for c in document["counters"] if c["kind"] == "output_tokens")
+        self.assertGreater(output["book"], 0, record)
+        self.assertLessEqual(output["book"], output["engine"], record)
 
 
 if __name__ == "__main__":

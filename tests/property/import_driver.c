@@ -152,7 +152,7 @@ int main(int argc, char **argv)
     struct import_options options = {
         .source = "test:site", .zone = &zone, .now = instant_from_seconds(1814500000)};
 
-    if (argc < 3 || import_format_parse(argv[1], &options.format) != 0) {
+    if (argc < 3 || import_format_parse(argv[1], &options.format, &options.mapping) != 0) {
         fprintf(stderr, "usage: import_driver FORMAT FILE|- [name=value...]\n");
         return 2;
     }

@@ -106,6 +106,15 @@ class Cluster:
         self.stop_daemon(name)
         self.start_daemon(name)
 
+    def configure(self, **settings):
+        """Restarts slurmctld with other settings of slurm.conf."""
+        path = os.path.join(self.place(), "etc", "slurm.conf")
+        with open(path, encoding="utf-8") as file:
+            lines = [line for line in file if line.split("=")[0] not in settings]
+        with open(path, "w", encoding="utf-8") as file:
+            file.writelines(lines + [f"{name}={value}\n" for name, value in settings.items()])
+        self.restart_daemon("slurmctld")
+
     # --- commands ---------------------------------------------------------------------------------
 
     def run(self, program, *args, user=None, env=None, timeout=60):

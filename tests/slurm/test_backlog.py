@@ -2,12 +2,13 @@
 end of a month."""
 
 import datetime
+import time
 import unittest
 from fractions import Fraction
 
 import ledger_test as lt
 from slurm_cluster import Cluster
-from slurm_site import Site, first_of_month, identity
+from slurm_site import ZONE, Site, first_of_month, identity
 
 HOUR = 3600
 JOBS = 100_000
@@ -111,6 +112,41 @@ class EndOfMonth(unittest.TestCase):
         self.assertEqual(months[last], 4 * 10**6)
         site.now = edge + 2 * hour
         self.assertEqual(site.balance("ml")["accrued"], 0)
+
+    def test_ledgerd_itself_reads_on_across_the_end(self):
+        """It runs with TZ=UTC, from some seconds before the site's month ends until the job has ended behind it."""
+        edge = first_of_month(datetime.datetime.now(datetime.timezone.utc).astimezone(ZONE), 0)
+        site = Site({"ml": 0}, now=edge - datetime.timedelta(seconds=25))
+        site.ctl("grant", "ml", 1000)
+        start = int((edge - datetime.timedelta(hours=1)).timestamp())
+        insert(30_000_000, 1, 1, start - 60, start, 0)
+        site.serve(cluster)
+        began = time.monotonic()
+
+        def seen():
+            """Seconds behind the month's end for which the book has the cost of the job, and that cost."""
+            row = lt.query(site.db, "SELECT round(extract(epoch FROM end_at))::bigint, points_micro, to_char(month, 'YYYY-MM'), month_micro "
+                                    "FROM ledger.accrual")[0]
+            return int(row[0]) - int(edge.timestamp()), int(row[1]), row[2], int(row[3] or row[1])
+        last = (edge - datetime.timedelta(hours=1)).strftime("%Y-%m")
+        before = seen()
+        self.assertLess(before[0], 0, "started too late")
+        self.assertEqual(before[1:], (round(Fraction(2 * (before[0] + HOUR) * 10**6, HOUR)), last, before[1]))
+        after = lt.eventually(lambda: (found := seen())[0] > 3 and found, 60)
+        self.assertEqual(after[1], round(Fraction(2 * (after[0] + HOUR) * 10**6, HOUR)))
+        self.assertEqual(after[2:], (edge.strftime("%Y-%m"), after[1] - 2 * 10**6))
+        site.now = edge + datetime.timedelta(seconds=time.monotonic() - began)
+        end = int(edge.timestamp()) + 3
+        cluster.sql(f"UPDATE sdli_job_table SET state = 3, time_end = {end}, mod_time = {end} WHERE id_job = 30000001")
+        lt.eventually(lambda: site.booked(), 60)
+        site.wait_round()
+        rows = cluster.rows("-j", "30000001")
+        site.check_booked(self, rows, whole=True)
+        self.assertEqual(site.booked()[identity(rows[0])][0], {last: 2 * 10**6, edge.strftime("%Y-%m"): round(Fraction(2 * 3 * 10**6, HOUR))})
+        self.assertEqual([site.balance("ml")[part] for part in ("held", "accrued")], [0, 0])
+        self.assertEqual(site.holds(), [])
+        site.ctl("verify")
+        site.stop()
 
 
 if __name__ == "__main__":

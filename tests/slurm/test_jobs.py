@@ -96,6 +96,27 @@ class Submission(RealJobs):
         self.assert_held(job, "ml", gpu_price(1, HOUR))
         self.finish()
 
+    def test_gpus_are_counted_as_slurm_counts_them(self):
+        """However they are written: what Slurm accepts is held as it will be given; nonsense is for Slurm to refuse."""
+        held = {}
+        for words in (["--gres=gpu:2"], ["--gres=gpu"], ["--gres=gpu:a100"], ["--gres=gpu:0"], ["-G", "gpu:2"], ["-G", "2"], ["--gres=gpu:-1"],
+                      ["--gres=gpu:1.5"], ["--gres=gpu:a100:"], ["--gres=gpu::2"], ["-G", "-1"], ["-G", "v100:1"], ["-G", "a100:1,v100:1"],
+                      ["--gres=gpu=2"], ["-G", "a100=1"], ["--gres=gpu:a100:-3"]):
+            try:
+                job = self.submit("u01", "-p", "gpu", "-w", "gn1", "-t", "6", *words, script="true")
+            except Refused as refused:
+                self.assertNotIn("points left", str(refused), words)
+                continue
+            held[str(job)] = (words, site.hold_of(cluster, job)[1])
+        rows = cluster.wait_recorded(self.jobs)
+        self.assertGreater(len(rows), 3)
+        for row in rows:
+            gpus = int(dict(entry.split("=") for entry in row["AllocTRES"].split(",")).get("gres/gpu", 0))
+            words, points = held[row["JobID"]]
+            self.assertEqual(points, max(gpu_price(gpus, 360), gpu_price(1, 360, Fraction("0.0138"))), words)
+        site.wait_round()
+        site.check_booked(self, rows)
+
     def test_quality_of_service_has_its_factor(self):
         job = self.submit("alice", "-A", "ml", "-p", "gpu", "--gres=gpu:1", "-t", "60", "--qos=urgent", script="sleep 1")
         self.assert_held(job, "ml", gpu_price(1, HOUR, 2))

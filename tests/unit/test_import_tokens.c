@@ -485,13 +485,19 @@ static void names_of_the_formats_are_those_of_the_contract(void **state)
     static const char *const names[] = {"sacct",   "json",  "ledger", "openai",
                                         "litellm", "envoy", "otel",   "csv"};
     enum import_format format;
+    const char *mapping;
 
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        assert_int_equal(import_format_parse(names[i], &format), 0);
+        assert_int_equal(import_format_parse(names[i], &format, &mapping), 0);
         assert_string_equal(import_format_text(format), names[i]);
     }
-    assert_int_equal(import_format_parse("xml", &format), -1);
+    assert_int_equal(import_format_parse("xml", &format, &mapping), -1);
+    assert_int_equal(import_format_parse("mapping:", &format, &mapping), -1);
+    assert_int_equal(import_format_parse("mapping", &format, &mapping), -1);
+    assert_int_equal(import_format_parse("mapping:/a.json", &format, &mapping), 0);
+    assert_int_equal(format, IMPORT_MAPPING);
+    assert_string_equal(mapping, "/a.json");
 }
 
 int main(void)

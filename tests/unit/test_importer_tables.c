@@ -208,7 +208,8 @@ static void case_options(json_t *table, json_t *test, const struct zone *zone,
         .zone = zone,
         .now = instant_from_seconds(1814500000), /* 2 July 2027 */
     };
-    assert_int_equal(import_format_parse(text_of(test, "format", ""), &options->format), 0);
+    assert_int_equal(
+        import_format_parse(text_of(test, "format", ""), &options->format, &options->mapping), 0);
 }
 
 /* Read all items; return what importer_next ended with, or -1 where the importer did not even open.

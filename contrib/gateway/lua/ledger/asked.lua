@@ -32,6 +32,9 @@ local deciding = {
 
 --- The kind of endpoint that the path ends in, or nil.
 function asked.endpoint(path)
+    if path == "/v1/chat/completions" then
+        return "chat"
+    end
     return endpoints[path:match("(/chat/completions)$") or path:match("(/[%w_]+)$")]
 end
 
@@ -80,8 +83,7 @@ local function places_of(text)
 end
 
 local function is_model_name(name)
-    return type(name) == "string" and #name > 0 and #name <= MODEL_BYTES and not find(name, "[%z\1-\31\127]")
-        and not ngx.re.find(name, "[^\\x00-\\x7F]", "jo")
+    return type(name) == "string" and #name <= MODEL_BYTES and find(name, "^[\32-\126]+$") ~= nil
 end
 
 -- How many prompts the request holds: a list of texts, or of lists of token numbers.

@@ -6,12 +6,13 @@
 -- (`caller.remember`) for the one case that ledgerd is away and a model's posture is open.
 --
 -- Only unknown keys are counted against an address, so that nobody can make the gateway ask ledgerd
--- about guesses all day.
+-- about guesses all day; whose key was known of late is asked about all the same, as many may share an
+-- address with one who guesses.
 local cjson = require("cjson.safe")
 local client = require("ledger.client")
 local posture = require("ledger.posture")
 local sha256 = require("ledger.digest").sha256
-local find, match = string.find, string.match
+local find, match, sub = string.find, string.match, string.sub
 
 local caller = {}
 
@@ -30,11 +31,15 @@ end
 function caller.key()
     local var = ngx.var
     local header = var.http_authorization
-    local key = header and match(header, "^[Bb][Ee][Aa][Rr][Ee][Rr] +(%S+)%s*$") or var.http_x_api_key
-    if key and #key <= KEY_BYTES and find(key, "^[%w%._~+/=-]+$") then
-        return key
+    local key
+    if not header then
+        key = var.http_x_api_key
+    elseif sub(header, 1, 7) == "Bearer " then
+        key = sub(header, 8)
+    else
+        key = match(header, "^[Bb][Ee][Aa][Rr][Ee][Rr] +(%S+)%s*$")
     end
-    return nil
+    return key and #key <= KEY_BYTES and key or nil
 end
 
 -- { project, user } of a remembered line.
@@ -82,8 +87,8 @@ local function ask(key, digest)
 end
 
 --- Who calls with the key: { project, user, name }, where user may be nil. Or nil and "unknown",
---- "guessing", or "away" with why ledgerd could not tell. `may_ask`: false while ledgerd is known to
---- be away.
+--- "guessing", or "away", with why ledgerd could not tell if it was asked. `may_ask`: false while
+--- ledgerd is known to be away.
 function caller.identify(key, may_ask)
     local digest = sha256(key)
     local line = known:get(digest)
@@ -91,10 +96,12 @@ function caller.identify(key, may_ask)
         return nil, "unknown"
     elseif line then
         return caller_of(line)
-    elseif is_guessing(ngx.var.binary_remote_addr) then
+    elseif not find(key, "^[%w%._~+/=-]+$") then
+        return nil, "unknown"
+    elseif is_guessing(ngx.var.binary_remote_addr) and not known:get("last" .. digest) then
         return nil, "guessing"
     elseif not may_ask then
-        return nil, "away", "it did not answer before"
+        return nil, "away"
     end
     return ask(key, digest)
 end

@@ -5,14 +5,17 @@
 -- more than the model can give; by the model's usual length where the request does not say. An estimate
 -- that always took the most would keep others out for answers that are never that long.
 local ceil, floor, max, min = math.ceil, math.floor, math.max, math.min
-local gsub = string.gsub
+local find, gsub = string.find, string.gsub
 
 local estimate = {}
 
 local COUNT_MAX = 1e9
 
+local limits = { "max_completion_tokens", "max_output_tokens", "max_tokens" }
+local multiples = { "n", "best_of" }
+
 local function limit_of(document)
-    for _, name in ipairs({ "max_completion_tokens", "max_output_tokens", "max_tokens" }) do
+    for _, name in ipairs(limits) do
         local limit = document[name]
         if type(limit) == "number" and limit >= 1 then
             return floor(min(limit, COUNT_MAX))
@@ -23,7 +26,7 @@ end
 
 local function answers_of(document)
     local most = 1
-    for _, name in ipairs({ "n", "best_of" }) do
+    for _, name in ipairs(multiples) do
         local count = document[name]
         if type(count) == "number" and count > most then
             most = floor(min(count, COUNT_MAX))
@@ -38,6 +41,9 @@ function estimate.tokens(settings, bytes)
 end
 
 local function input_of(settings, text)
+    if not find(text, '"data', 1, true) then
+        return estimate.tokens(settings, #text)
+    end
     local rest, links = gsub(text, '"data:[^"]*"', "")
     local sounds
     rest, sounds = gsub(rest, '"data"%s*:%s*"[^"]*"', "")

@@ -60,7 +60,9 @@ local function identify(key)
         return refusal.answer(429, "rate_limit_exceeded", "too many unknown API keys from this address",
             nil, GUESSING_MILLISECONDS)
     end
-    posture.failed(why)
+    if why then
+        posture.failed(why)
+    end
     return nil
 end
 
@@ -147,13 +149,6 @@ local function take_points(call, model, input, output)
     return call
 end
 
--- The engine gets neither the caller's key nor a reason to compress.
-local function clear_headers()
-    ngx.req.clear_header("Authorization")
-    ngx.req.clear_header("X-Api-Key")
-    ngx.req.clear_header("Accept-Encoding")
-end
-
 local function pass_unmetered(path)
     local method = ngx.req.get_method()
     if (method ~= "GET" and method ~= "HEAD") or not is_unmetered(path) then
@@ -163,7 +158,6 @@ local function pass_unmetered(path)
     if not identify(key_of_request()) then
         return refuse_away()
     end
-    clear_headers()
 end
 
 --- access_by_lua: returns if the request may go on to the engine, else answers it.
@@ -191,13 +185,12 @@ function gateway.access()
         price.want(call.caller, call.model)
     end
     take_points(call, model, input, output)
+    ngx.ctx.ledger_call = call -- from here on it has a record, whatever happens
     local text, shows_usage = asked.text_to_send(request, model.progress)
     call.shows_usage = shows_usage
     if text ~= request.text then
         ngx.req.set_body_data(text)
     end
-    clear_headers()
-    ngx.ctx.ledger_call = call
 end
 
 -- --- while the answer passes ------------------------------------------------------------------
@@ -237,7 +230,7 @@ function gateway.body_filter()
     elseif out ~= piece then
         arg[1] = out
     end
-    if out ~= "" then
+    if call.meter.stream and out ~= "" then
         call.written, call.sent_before = #out, tonumber(ngx.var.body_bytes_sent)
     end
 end
@@ -246,11 +239,8 @@ end
 
 -- Who hung up: what was written last cannot be sent to a client that is gone.
 local function cut_by(call)
-    if not call.written then
-        return "failed"
-    end
-    local sent = tonumber(ngx.var.body_bytes_sent) - call.sent_before
-    return sent < call.written and "cancelled" or "failed"
+    local sent = tonumber(ngx.var.body_bytes_sent) - (call.sent_before or 0)
+    return sent < (call.written or call.meter.bytes) and "cancelled" or "failed"
 end
 
 local function count(call)
@@ -258,7 +248,12 @@ local function count(call)
         call.counts, call.basis, call.outcome = counts.none(), "reported", "failed"
         return
     end
-    call.counts, call.basis, call.outcome, call.engine_model = meter.finish(call.meter)
+    local ok
+    ok, call.counts, call.basis, call.outcome, call.engine_model = pcall(meter.finish, call.meter)
+    if not ok then -- whatever it was: what ran is booked
+        ngx.log(ngx.ERR, "ledger: ", call.counts)
+        call.counts, call.basis, call.outcome = meter.estimate(call.meter)
+    end
     if call.outcome == "cut" then
         call.outcome = cut_by(call)
     end

@@ -3,25 +3,43 @@
 -- A request is sent on as it came but for a few bytes, because encoding it anew would turn [] into {}
 -- and cut large integers. An answer is looked into for one member, however large the others are.
 -- The text must be JSON (whoever needs to be sure decodes it too); what is not makes nil.
+--
+-- Every request and every plain answer passes through here, so it is written for the JIT compiler, which
+-- knows bytes and plain searches, not patterns.
 local cjson = require("cjson.safe").new()
 local byte, find, sub = string.byte, string.find, string.sub
 
 local json_text = {}
 
-local QUOTE, OPEN_OBJECT, OPEN_LIST, COLON, COMMA = 34, 123, 91, 58, 44
-local CLOSE_OBJECT, CLOSE_LIST = 125, 93
+local QUOTE, BACKSLASH, COLON, COMMA = 34, 92, 58, 44
+local OPEN_OBJECT, OPEN_LIST, CLOSE_OBJECT, CLOSE_LIST = 123, 91, 125, 93
+
+-- The place of the next byte that is no blank, and the byte; nil at the end.
+local function skip(text, place)
+    local c = byte(text, place)
+    while c == 32 or c == 10 or c == 13 or c == 9 do
+        place = place + 1
+        c = byte(text, place)
+    end
+    return place, c
+end
 
 -- The place of the quote that ends the string which begins at `at`.
 local function string_end(text, at)
     local place = at + 1
     while true do
-        place = find(text, '["\\]', place)
+        place = find(text, '"', place, true)
         if not place then
             return nil
-        elseif byte(text, place) == QUOTE then
+        end
+        local before = place - 1
+        while byte(text, before) == BACKSLASH do
+            before = before - 1
+        end
+        if (place - before) % 2 == 1 then -- an even number of backslashes: they escape each other
             return place
         end
-        place = place + 2
+        place = place + 1
     end
 end
 
@@ -29,19 +47,17 @@ end
 local function nest_end(text, at)
     local depth, place = 1, at + 1
     while true do
-        place = find(text, '["%[%]{}]', place)
-        if not place then
-            return nil
-        end
         local c = byte(text, place)
-        if c == QUOTE then
+        if c == nil then
+            return nil
+        elseif c == QUOTE then
             place = string_end(text, place)
             if not place then
                 return nil
             end
         elseif c == OPEN_OBJECT or c == OPEN_LIST then
             depth = depth + 1
-        else
+        elseif c == CLOSE_OBJECT or c == CLOSE_LIST then
             depth = depth - 1
             if depth == 0 then
                 return place
@@ -51,17 +67,24 @@ local function nest_end(text, at)
     end
 end
 
-local function value_end(text, at)
-    local c = byte(text, at)
+-- The last place of a number, true, false or null that begins at `at`.
+local function word_end(text, at)
+    local place = at
+    local c = byte(text, place)
+    while c and c ~= COMMA and c ~= CLOSE_OBJECT and c ~= CLOSE_LIST and c > 32 do
+        place = place + 1
+        c = byte(text, place)
+    end
+    return place > at and place - 1 or nil
+end
+
+local function value_end(text, at, c)
     if c == QUOTE then
         return string_end(text, at)
     elseif c == OPEN_OBJECT or c == OPEN_LIST then
         return nest_end(text, at)
-    elseif c == nil or c == CLOSE_OBJECT or c == CLOSE_LIST then
-        return nil
     end
-    local stop = find(text, "[%s,%]}]", at)
-    return stop and stop - 1 or #text
+    return word_end(text, at)
 end
 
 -- The decoded string which stands at [first, last], quotes included.
@@ -73,55 +96,54 @@ local function string_of(text, first, last)
     return inner
 end
 
---- Calls each(name, first, last) with the place of every member's value of the object that begins
---- at `at` (default: the first byte that is no blank); ends early when it returns true. Returns the
---- place of the opening brace, or nil if this is no object.
-function json_text.members(text, each, at)
-    local open = find(text, "%S", at or 1)
-    if not open or byte(text, open) ~= OPEN_OBJECT then
+-- The member that begins at `place`: name, first and last place of its value; nil if it is none.
+local function member_at(text, place)
+    local name_end = string_end(text, place)
+    if not name_end then
         return nil
     end
-    local place = find(text, "%S", open + 1)
-    if place and byte(text, place) == CLOSE_OBJECT then
+    local colon, c = skip(text, name_end + 1)
+    if c ~= COLON then
+        return nil
+    end
+    local first
+    first, c = skip(text, colon + 1)
+    local last = value_end(text, first, c)
+    if not last then
+        return nil
+    end
+    return string_of(text, place, name_end), first, last
+end
+
+--- Calls each(name, first, last) with the place of every member's value of the object that the text
+--- is; ends early when it returns true. Returns the place of the opening brace, or nil if this is no
+--- object.
+function json_text.members(text, each)
+    local open, c = skip(text, 1)
+    if c ~= OPEN_OBJECT then
+        return nil
+    end
+    local place
+    place, c = skip(text, open + 1)
+    if c == CLOSE_OBJECT then
         return open
     end
-    while place and byte(text, place) == QUOTE do
-        local name_end = string_end(text, place)
-        local first = name_end and find(text, "%S", name_end + 1)
-        if not first or byte(text, first) ~= COLON then
-            return nil
-        end
-        first = find(text, "%S", first + 1)
-        local last = first and value_end(text, first)
-        local name = last and string_of(text, place, name_end)
+    while c == QUOTE do
+        local name, first, last = member_at(text, place)
         if not name then
             return nil
-        end
-        if each(name, first, last) then
+        elseif each(name, first, last) then
             return open
         end
-        place = find(text, "%S", last + 1)
-        local c = place and byte(text, place)
+        place, c = skip(text, last + 1)
         if c == CLOSE_OBJECT then
             return open
         elseif c ~= COMMA then
             return nil
         end
-        place = find(text, "%S", place + 1)
+        place, c = skip(text, place + 1)
     end
     return nil
-end
-
---- The decoded value of one member of an object, or nil.
-function json_text.member(text, wanted)
-    local value
-    json_text.members(text, function(name, first, last)
-        if name == wanted then
-            value = cjson.decode(sub(text, first, last))
-            return true
-        end
-    end)
-    return value
 end
 
 return json_text

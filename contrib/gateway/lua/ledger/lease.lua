@@ -8,7 +8,7 @@
 --
 --   current/WHO   the lease that new requests use, gone with its deadline
 --   room/LEASE    micro-points that are not promised     flying/LEASE   requests that run on it
---   used/LEASE    when it was used last                  until/LEASE    its deadline
+--   used/LEASE    when a request of it ended last              until/LEASE    its deadline
 --   who/LEASE     whose it is                            rest/LEASE     available beside it
 --   all           the list of leases that are to be looked after
 local client = require("ledger.client")
@@ -114,13 +114,13 @@ function lease.reserve(caller, id, micro)
         shared:incr("flying/" .. current, -1)
         return nil
     end
-    shared:set("used/" .. current, now())
     return current, (shared:get("rest/" .. current) or 0) + room
 end
 
 --- A request that was promised `promised` has used `used` micro-points.
 function lease.finish(id, promised, used)
     shared:incr("room/" .. id, promised - used)
+    shared:set("used/" .. id, now())
     shared:incr("flying/" .. id, -1)
 end
 
@@ -158,7 +158,7 @@ local function look_after(id)
         return false
     end
     local is_current, idle = shared:get("current/" .. who) == id, now() - used
-    if flying <= 0 and (not is_current or idle > terms.idle) then
+    if flying <= 0 and idle > (is_current and terms.idle or ROUND_SECONDS) then
         forget(id, who)
         delivery.release(id)
         return false

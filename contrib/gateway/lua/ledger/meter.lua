@@ -7,8 +7,11 @@ local estimate = require("ledger.estimate")
 local inflate = require("ledger.inflate")
 local json_text = require("ledger.json_text")
 local stream = require("ledger.stream")
-local decode = require("cjson.safe").decode
+local cjson = require("cjson.safe").new()
+local decode = cjson.decode
 local find, sub, concat = string.find, string.sub, table.concat
+
+cjson.decode_invalid_numbers(false)
 
 local meter = {}
 
@@ -104,6 +107,11 @@ local function finish_stream(self)
         return counts.none(), "reported", "failed", part.model
     end
     return read or by_chunks(self), read and basis or "estimated", outcome, part.model
+end
+
+--- Counts where the answer could not be made sense of at all: by its bytes.
+function meter.estimate(self)
+    return by_bytes(self), "estimated", self.is_whole and "completed" or "cut"
 end
 
 --- Counts, basis, outcome ("completed", "failed", or "cut" by whoever hung up) and the engine's name of the

@@ -13,12 +13,16 @@ local price = {}
 
 local FRESH_SECONDS = 30
 local PATIENCE_SECONDS = 5
+local LOOKED_MAX = 1000
 local meters = { "input_tokens", "cached_input_tokens", "cache_write_input_tokens", "output_tokens" }
 
 local rated_refusals = {
     insufficient_points = true, no_active_grant = true, project_limit = true, user_limit = true,
     share_cap = true,
 }
+
+local own, own_until = {}, 0
+local looked, looked_count = {}, 0 -- when this worker looks again whether prices are fresh
 
 local settings
 local shared = ngx.shared.ledger_state
@@ -79,34 +83,59 @@ local function refresh(premature, caller, model)
     shared:delete("pricing:" .. what)
 end
 
+-- The four prices of a line; false where there is none. This worker keeps them for a second.
+local function prices_of(what)
+    local now = ngx.now()
+    if now >= own_until then
+        own, own_until = {}, now + 1
+    end
+    local prices = own[what]
+    if prices == nil then
+        local line = shared:get("price:" .. what)
+        if not line then
+            return nil
+        end
+        prices = {}
+        for text in gmatch(line, "%S+") do
+            prices[#prices + 1] = tonumber(text) or false
+        end
+        own[what] = prices
+    end
+    return prices
+end
+
 --- Has the model's prices asked for, if they are not known or not of late.
 function price.want(caller, model)
     local what = name_of(caller, model)
+    local now = ngx.now()
+    if (looked[what] or 0) > now then
+        return
+    elseif looked_count >= LOOKED_MAX then
+        looked, looked_count = {}, 0
+    end
+    looked_count = looked[what] and looked_count or looked_count + 1
+    looked[what] = now + (prices_of(what) and 1 or 0)
     if not shared:get("fresh:" .. what) and shared:add("pricing:" .. what, true, 2 * PATIENCE_SECONDS) then
         ngx.timer.at(0, refresh, caller, model)
     end
 end
 
+local function part(count, each)
+    if count == 0 then
+        return 0
+    end
+    return each and points.price(count, each)
+end
+
 --- Micro-points of the counts, each part rounded up; nil if a price that it takes is not known.
 function price.of(caller, model, counts)
-    local line = shared:get("price:" .. name_of(caller, model))
-    if not line then
+    local prices = prices_of(name_of(caller, model))
+    if not prices then
         return nil
     end
-    local total, i = 0, 0
-    local parts = { counts.input, counts.cached, counts.written, counts.output }
-    for text in gmatch(line, "%S+") do
-        i = i + 1
-        if parts[i] > 0 then
-            local each = tonumber(text)
-            local micro = each and points.price(parts[i], each)
-            if not micro then
-                return nil
-            end
-            total = total + micro
-        end
-    end
-    return total
+    local input, cached = part(counts.input, prices[1]), part(counts.cached, prices[2])
+    local written, output = part(counts.written, prices[3]), part(counts.output, prices[4])
+    return input and cached and written and output and input + cached + written + output or nil
 end
 
 return price

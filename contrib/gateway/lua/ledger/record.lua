@@ -1,7 +1,7 @@
 -- record - the usage record of a request, one line whose bytes never change.
 --
 -- The same line goes to the journal and to ledgerd, so what arrives twice is the same twice.
-local encode = require("cjson.safe").encode
+local cjson = require("cjson.safe")
 local format, gsub, sub, date = string.format, string.gsub, string.sub, os.date
 local floor = math.floor
 
@@ -9,15 +9,34 @@ local record = {}
 
 local MODEL_BYTES = 256
 
+local ENCODED_MAX = 1000
+
 local source
+local encoded, encoded_count = {}, 0 -- the same few names stand in most records
+local last_second, last_text
 
 function record.init(read)
-    source = encode(read.source)
+    source = cjson.encode(read.source)
+end
+
+local function encode(text)
+    local known = encoded[text]
+    if known then
+        return known
+    elseif encoded_count >= ENCODED_MAX then
+        encoded, encoded_count = {}, 0
+    end
+    known = cjson.encode(text)
+    encoded[text], encoded_count = known, encoded_count + 1
+    return known
 end
 
 local function time_text(seconds)
     local whole = floor(seconds)
-    return date("!%Y-%m-%dT%H:%M:%S", whole) .. format(".%03dZ", floor((seconds - whole) * 1000))
+    if whole ~= last_second then
+        last_second, last_text = whole, date("!%Y-%m-%dT%H:%M:%S", whole)
+    end
+    return last_text .. format(".%03dZ", floor((seconds - whole) * 1000))
 end
 
 -- What an engine calls its model, as far as it is ASCII that can be read.

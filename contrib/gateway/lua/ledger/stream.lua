@@ -4,12 +4,14 @@
 -- tell them (importers/tokens_sse.c reads whole streams by the same rules). The usage chunk that
 -- the client did not ask for is taken out. That needs whole lines, so there what is no whole line yet waits
 -- for its rest; elsewhere bytes pass as they come.
-local cjson = require("cjson.safe")
+local cjson = require("cjson.safe").new()
 local counts = require("ledger.counts")
 local decode = cjson.decode
 local byte, find, sub, match = string.byte, string.find, string.sub, string.match
 local concat = table.concat
 local re_find = ngx.re.find
+
+cjson.decode_invalid_numbers(false)
 
 local stream = {}
 
