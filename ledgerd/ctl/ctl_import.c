@@ -95,6 +95,10 @@ static int usage_run(struct command *command, struct error *err)
     if (!usage_is_clean(source, strlen(source), USAGE_SOURCE_BYTES)) {
         return error_set(err, ERROR_ARGUMENT, "--source: %s", SOURCE_RULE);
     }
+    if (strcmp(command_line_text(&command->line, "aggregate", "none"), "none") != 0) {
+        return error_set(err, ERROR_ARGUMENT,
+                         "--aggregate: only none is possible yet: each record is booked by itself");
+    }
     struct ingest_options options = {
         .format = format,
         .source = source,
@@ -117,6 +121,7 @@ static const struct option_spec usage_options[] = {
      "ledger (default), openai, litellm, envoy, otel, csv or mapping:PATH", false},
     {"project", 0, "P", WORD_TEXT, "project of records that name none", false},
     {"user", 0, "U", WORD_TEXT, "user of records that name none", false},
+    {"aggregate", 0, "A", WORD_TEXT, "none (default); minute is not possible yet", false},
     {"through", 0, "T", WORD_INSTANT, "the input holds everything of the source up to T", false},
     {"batch", 0, "N", WORD_NUMBER, "records in one transaction (default: 50000)", false},
     {0},

@@ -402,6 +402,14 @@ class Faults(Journal):
             holder.stdin.close()
         self.assertEqual(self.counts(), [1, 0, 0])
 
+    def test_records_are_not_put_together_yet(self):
+        self.append(lines(1))
+        self.fails("aggregate minute is not yet possible", expect=3, aggregate="minute")
+        self.assertEqual(self.counts(aggregate="none"), [1, 0, 0])
+        words = ["import", "usage", self.path, "--source", SOURCE, "--aggregate"]
+        self.assertIn("only none is possible yet", lt.run_ctl([*words, "minute"], db=self.db, now=NOW)[2])
+        self.assertEqual(lt.ctl_json([*words, "none"], db=self.db, now=NOW)["duplicate"], 1)
+
     def test_settings_that_cannot_be_are_told(self):
         self.fails("wants an absolute path", expect=2, path="usage.jsonl")
         self.fails("is no format of token records", expect=2, format="sacct")
