@@ -90,8 +90,9 @@ static int check_request(const struct access_token_request *request, struct erro
     return 0;
 }
 
-/* A project that the token names must be there. */
-static int check_project(struct store *store, const char *project, struct error *err)
+/* A project that the token names must be there; a service has no users, but can be read. */
+static int check_project(struct store *store, const char *project, bool has_users,
+                         struct error *err)
 {
     struct project_rows rows;
     bool is_service;
@@ -101,9 +102,10 @@ static int check_project(struct store *store, const char *project, struct error 
     }
     is_service = rows.rows[0].is_service;
     project_rows_release(&rows);
-    return is_service ? error_set_reason(err, ERROR_REFUSED, "is_service",
-                                         "'%s' is an inference service: it has no users", project)
-                      : 0;
+    return is_service && has_users
+               ? error_set_reason(err, ERROR_REFUSED, "is_service",
+                                  "'%s' is an inference service: it has no users", project)
+               : 0;
 }
 
 static int check_projects(struct store *store, const struct access_token_request *request,
@@ -113,10 +115,10 @@ static int check_projects(struct store *store, const struct access_token_request
     struct role_word word;
 
     if (request->project != NULL) {
-        return check_project(store, request->project, err);
+        return check_project(store, request->project, true, err);
     }
     while (role_take(&words, &word) == 1) {
-        if (word.role == ROLE_READ && check_project(store, word.project, err) != 0) {
+        if (word.role == ROLE_READ && check_project(store, word.project, false, err) != 0) {
             return -1;
         }
     }

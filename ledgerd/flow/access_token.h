@@ -29,8 +29,8 @@ struct access_token_request {
 };
 
 /* Make one, whose text token[] gets: wipe it when it has been told. ERROR_ARGUMENT for words that
- * make no token; ERROR_REFUSED with reason unknown_project, is_service, token_exists (revoked ones
- * keep their names). */
+ * make no token; ERROR_REFUSED with reason unknown_project, is_service (of a gateway-user),
+ * token_exists (revoked ones keep their names). */
 int access_token_create(struct store *store, const struct access_token_request *request,
                         char token[ACCESS_TOKEN_BYTES], struct error *err);
 

@@ -142,6 +142,12 @@ static void explain_rating(struct explanation *explanation)
     explain_parts(explanation, list_points);
 }
 
+static int unknown_record(const char *source, const char *id, struct error *err)
+{
+    return error_set_reason(err, ERROR_REFUSED, "unknown_record",
+                            "the book knows no record '%s' of source '%s'", id, source);
+}
+
 int explain_record(struct store *store, const struct catalog *catalog, const char *source,
                    const char *id, struct explanation *explanation, struct error *err)
 {
@@ -154,16 +160,10 @@ int explain_record(struct store *store, const struct catalog *catalog, const cha
     }
     if (explanation->booked == NULL && explanation->accrual == NULL &&
         explanation->in_quarantine == NULL) {
-        return explain_unknown(source, id, err);
+        return unknown_record(source, id, err);
     }
     explain_rating(explanation);
     return 0;
-}
-
-int explain_unknown(const char *source, const char *id, struct error *err)
-{
-    return error_set_reason(err, ERROR_REFUSED, "unknown_record",
-                            "the book knows no record '%s' of source '%s'", id, source);
 }
 
 static bool booked_is_in(const struct explained_record *booked, const struct role_scope *scope)
@@ -182,21 +182,63 @@ static bool booked_is_in(const struct explained_record *booked, const struct rol
     return is_in;
 }
 
-bool explain_restrict(struct explanation *explanation, const struct role_scope *scope)
+/* Leave out what is in quarantine; false if what is left is not all of the scope, or nothing. */
+static bool restrict_to(struct explanation *explanation, const struct role_scope *scope)
 {
-    if (scope == NULL) {
-        return true;
-    }
     if (explanation->in_quarantine != NULL) {
         store_quarantine_entry_release(explanation->in_quarantine);
         free(explanation->in_quarantine);
         explanation->in_quarantine = NULL;
     }
-    if (explanation->booked == NULL && explanation->accrual == NULL) {
-        return false;
-    }
     return (explanation->booked == NULL || booked_is_in(explanation->booked, scope)) &&
-           (explanation->accrual == NULL || role_scope_has(scope, explanation->accrual->project));
+           (explanation->accrual == NULL || role_scope_has(scope, explanation->accrual->project)) &&
+           (explanation->booked != NULL || explanation->accrual != NULL);
+}
+
+struct looking {
+    const struct explaining *explaining;
+    const struct role_scope *scope;
+    bool is_in;
+};
+
+static int look(struct store *store, void *context, struct error *err)
+{
+    struct looking *looking = context;
+    char project[ROLE_PROJECT_BYTES + 1];
+
+    if (store_explain_project(store, looking->explaining->source, looking->explaining->id, project,
+                              err) != 0) {
+        return -1;
+    }
+    looking->is_in = project[0] != '\0' && role_scope_has(looking->scope, project);
+    return 0;
+}
+
+int explain_record_in(struct store *store, const struct catalog *catalog,
+                      const struct role_scope *scope, const char *source, const char *id,
+                      struct explanation *explanation, struct error *err)
+{
+    const struct explaining explaining = {source, id, NULL};
+    struct looking looking = {&explaining, scope, false};
+
+    if (scope == NULL) {
+        return explain_record(store, catalog, source, id, explanation, err);
+    }
+    *explanation = (struct explanation){.catalog = catalog};
+    if (store_transact(store, STORE_UNLOCKED, look, &looking, err) != 0) {
+        return -1;
+    }
+    if (!looking.is_in) {
+        return unknown_record(source, id, err);
+    }
+    if (explain_record(store, catalog, source, id, explanation, err) != 0) {
+        return -1;
+    }
+    if (!restrict_to(explanation, scope)) {
+        explain_release(explanation);
+        return unknown_record(source, id, err);
+    }
+    return 0;
 }
 
 void explain_release(struct explanation *explanation)

@@ -41,13 +41,13 @@ int explain_record(struct store *store, const struct catalog *catalog, const cha
                    const char *id, struct explanation *explanation, struct error *err);
 void explain_release(struct explanation *explanation); /* a zeroed one is empty */
 
-/* Leave what a caller of that scope may see of it: nothing of what is in quarantine, which says
- * what it likes. False if any of its projects, now or before an amendment, lies outside: then it is
- * as if the book had never heard of it (explain_unknown). */
-bool explain_restrict(struct explanation *explanation, const struct role_scope *scope);
-
-/* The refusal of explain_record. */
-int explain_unknown(const char *source, const char *id, struct error *err);
+/* The same for a caller that may know of the scope's projects (NULL: of all). A record is unknown
+ * if any of its projects, now or before an amendment, lies outside; one that lies outside now takes
+ * no more work than one that is not there. Nothing is told of quarantine, which says what it likes.
+ */
+int explain_record_in(struct store *store, const struct catalog *catalog,
+                      const struct role_scope *scope, const char *source, const char *id,
+                      struct explanation *explanation, struct error *err);
 
 /* The project that it belongs to now; "" if none. */
 const char *explain_project(const struct explanation *explanation);

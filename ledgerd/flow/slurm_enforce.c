@@ -178,7 +178,8 @@ static int let_go(struct enforcing *enforcing, const struct keep_job *job, struc
 }
 
 /* Slurm changes the QOS of what waits alone, so it is requeued first: before it may start again it
- * has to be gone from its nodes, and to wait out the delay that Slurm gives it. */
+ * has to be gone from its nodes, and to wait out the delay that Slurm gives it.  While it goes from
+ * its nodes, Slurm may write the new QOS to the run that ends, too: then that costs by it. */
 static int requeue(struct enforcing *enforcing, const struct keep_job *job, struct points available,
                    struct error *err)
 {

@@ -14,10 +14,8 @@ void handle_records(struct request *request, struct reply *reply)
         return;
     }
     struct engine_catalog *catalog = engine_catalog_borrow(request->service->engine);
-    if (explain_record(request->store, engine_catalog_of(catalog), source, id, &explanation,
-                       &err) == 0 &&
-        (explain_restrict(&explanation, request->scope) ||
-         explain_unknown(source, id, &err) == 0)) {
+    if (explain_record_in(request->store, engine_catalog_of(catalog), request->scope, source, id,
+                          &explanation, &err) == 0) {
         reply_json(reply, 200);
         explain_write_json(&explanation, &reply->body);
     } else {

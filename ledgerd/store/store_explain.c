@@ -273,3 +273,28 @@ int store_explain_accrual(struct store *store, const char *source, const char *i
     rows_release(&rows);
     return result;
 }
+
+int store_explain_project(struct store *store, const char *source, const char *id,
+                          char project[ROLE_PROJECT_BYTES + 1], struct error *err)
+{
+    struct query query;
+    struct rows rows;
+
+    query_init(&query, "SELECT coalesce("
+                       "(SELECT u.project_id FROM ledger.record_identity i "
+                       "JOIN ledger.usage_record u ON u.record_no = i.record_no "
+                       "AND u.month = i.month AND u.version = i.version "
+                       "WHERE i.source_no = s.source_no AND i.id = $2), "
+                       "(SELECT a.project_id FROM ledger.accrual a "
+                       "WHERE a.source_no = s.source_no AND a.id = $2)) "
+                       "FROM ledger.source s WHERE s.name = $1");
+    query_text(&query, source);
+    query_text(&query, id);
+    if (query_run(store, &query, &rows, NULL, err) != 0) {
+        return -1;
+    }
+    snprintf(project, ROLE_PROJECT_BYTES + 1, "%s",
+             rows_count(&rows) > 0 ? rows_text(&rows, 0, 0) : "");
+    rows_release(&rows);
+    return 0;
+}

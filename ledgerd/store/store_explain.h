@@ -10,6 +10,7 @@
 #include "ledgerd/base/instant.h"
 #include "ledgerd/core/calendar.h"
 #include "ledgerd/core/points.h"
+#include "ledgerd/core/role.h"
 #include "ledgerd/core/usage.h"
 #include "ledgerd/store/store.h"
 #include "ledgerd/store/store_record.h"
@@ -79,6 +80,11 @@ int store_explain_record(struct store *store, const char *source, const char *id
                          struct explained_record **record, struct error *err);
 int store_explain_accrual(struct store *store, const char *source, const char *id,
                           struct explained_accrual **accrual, struct error *err);
+
+/* The project that the record, or else its accrual, is of; "" if there is neither. */
+int store_explain_project(struct store *store, const char *source, const char *id,
+                          char project[ROLE_PROJECT_BYTES + 1], struct error *err);
+
 void explained_record_destroy(struct explained_record *record);    /* accepts NULL */
 void explained_accrual_destroy(struct explained_accrual *accrual); /* accepts NULL */
 

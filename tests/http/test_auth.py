@@ -454,12 +454,14 @@ class Sight(SiteCase):
         lt.ctl(["project", "alias", "i1", "slurm:x", "acme"], db=db, now=NOW)
         lt.ctl(["project", "alias", "h1", "slurm:x", "geo"], db=db, now=NOW)
         lt.ctl(["transfer", "i1", "h1", "5", "--across"], db=db, now=NOW)
+        lt.ctl(["project", "add", "svc", "--service", "gateway:*/llm"], db=db, now=NOW)
+        cls.site.tokens["service"] = create_token(db, "service", "read:svc")
         path = "/v1/check?project=geo&source=slurm:x&class=gpu&seconds=60&meter.gpu=1"
         lt.eventually(lambda: cls.site.get("submit", path).json()["allowed"])
 
     def test_lists_leave_out_what_is_not_seen(self):
-        for caller, seen in (("read", ["h1"]), ("industry", ["i1"]), ("report", ["g1", "h1", "h2", "i1"]),
-                             ("admin", ["g1", "h1", "h2", "i1"])):
+        for caller, seen in (("read", ["h1"]), ("industry", ["i1"]), ("report", ["g1", "h1", "h2", "i1", "svc"]),
+                             ("admin", ["g1", "h1", "h2", "i1", "svc"]), ("service", ["svc"])):
             with self.subTest(caller=caller):
                 for path in ("/v1/projects", "/v1/projects?limit=1000"):
                     page = self.site.get(caller, path).json()
@@ -531,14 +533,28 @@ class Sight(SiteCase):
         moved = record("moved", "h1", "2")
         counts = self.site.ask("ingest", "POST", "/v1/usage", [moved]).json()
         self.assertEqual(counts["amended"], 1, counts)
-        self.assertEqual(self.site.get("read", "/v1/records?source=slurm:x&id=mine@1").json()["project"], "h1")
-        for name in ("theirs", "moved", "nobody"):
+        for name, project in (("ours-runs", "h1"), ("theirs-runs", "i1")):
+            running = {**record(name, project), "state": "running"}
+            self.assertEqual(self.site.ask("ingest", "POST", "/v1/usage", [running]).json()["booked"], 1)
+        for name in ("mine", "ours-runs"):
+            self.assertEqual(self.site.get("read", f"/v1/records?source=slurm:x&id={name}@1").json()["project"], "h1")
+        for name in ("theirs", "moved", "nobody", "theirs-runs"):
             with self.subTest(name=name):
                 self.assertEqual(self.site.get("report", f"/v1/records?source=slurm:x&id={name}@1").status, 200)
                 reply = self.site.get("read", f"/v1/records?source=slurm:x&id={name}@1")
                 nowhere = self.site.get("read", "/v1/records?source=slurm:x&id=none@1")
                 self.assertEqual(anonymous(reply, name), anonymous(nowhere, "none"))
         self.assertEqual(self.site.get("industry", "/v1/records?source=slurm:x&id=theirs@1").status, 200)
+
+    def test_what_a_service_served_is_seen_by_who_paid_for_it(self):
+        record = {"source": "gateway:a", "id": "served", "project": "h1", "user": "u1", "class": "llm", "state": "final",
+                  "start": "2027-06-09T00:00:00+09:00", "end": "2027-06-09T00:00:01+09:00", "outcome": "completed",
+                  "meters": {"input_tokens": "1000000", "output_tokens": "1000000"}}
+        self.assertEqual(self.site.ask("ingest", "POST", "/v1/usage", [record]).json()["booked"], 1)
+        path = "/v1/records?source=gateway:a&id=served"
+        self.assertEqual(self.site.get("read", path).json()["project"], "h1")
+        self.assertEqual([self.site.get(caller, path).status for caller in ("service", "industry")], [404, 404])
+        self.assertEqual(self.site.get("service", "/v1/projects/svc/balance").status, 200)
 
     def test_nothing_that_a_reader_gets_names_another_project(self):
         for rest in ("", "/balance", "/usage?by=month,user,class,source", "/statement", "/transfers", "/holds"):

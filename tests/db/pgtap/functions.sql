@@ -1,6 +1,6 @@
 -- The month's partitions and the catalog's version.
 BEGIN;
-SELECT plan(21);
+SELECT plan(23);
 
 SELECT lives_ok($$ SELECT ledger.ensure_month('2027-02-28') $$, 'a month is opened by any of its days');
 SELECT lives_ok($$ SELECT ledger.ensure_month('2027-02-01') $$, 'and may be opened again');
@@ -31,8 +31,12 @@ DELETE FROM ledger.project_member;
 SELECT is(pg_temp.versions(), '14/4', 'a member who comes and goes moves it twice');
 UPDATE ledger.project SET overdraft_micro = 1;
 SELECT is(pg_temp.versions(), '15/4', 'an overdraft moves it');
+INSERT INTO ledger.access_token VALUES ('t', sha256('t'), 'submit', NULL, '', now(), 'me');
+SELECT is(pg_temp.versions(), '16/4', 'a token moves it');
+UPDATE ledger.access_token SET revoked_at = now(), revoked_by = 'me';
+SELECT is(pg_temp.versions(), '17/4', 'and so does its end');
 INSERT INTO ledger.source (name) VALUES ('slurm:x');
-SELECT is(pg_temp.versions(), '15/4', 'a source does not: imports would make every reader read again');
+SELECT is(pg_temp.versions(), '17/4', 'a source does not: imports would make every reader read again');
 
 -- Deadlines of holds whose source is stale.
 INSERT INTO ledger.pull (source, fresh_until) VALUES ('slurm:fresh', '2027-06-10 12:30Z'), ('slurm:stale', '2027-06-10 12:00Z'), ('slurm:new', NULL);
