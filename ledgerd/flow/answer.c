@@ -302,3 +302,21 @@ void answer_write_json(const struct answer_question *question, const struct answ
     ADD_TEXT(out, "decision_id", decision_id);
     strbuf_add_char(out, '}');
 }
+
+static void add_known(struct strbuf *out, const char *name, const char *text)
+{
+    if (text != NULL && text[0] != '\0') {
+        strbuf_printf(out, ",\"%s\":", name);
+        strbuf_add_json_string(out, text);
+    }
+}
+
+void answer_write_job(const struct answer_job *job, struct strbuf *out)
+{
+    if (job != NULL) {
+        add_known(out, "partition", job->partition);
+        add_known(out, "qos", job->qos);
+        add_known(out, "downgraded_to", job->downgraded_to);
+        add_known(out, "user_message", job->message);
+    }
+}

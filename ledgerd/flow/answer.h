@@ -70,4 +70,9 @@ void answer_write_json(const struct answer_question *question, const struct answ
 void answer_write_detail(const struct answer_question *question, const struct answer *answer,
                          struct strbuf *out);
 
+/* What the user of a job is to know ahead of the decision, as members of a JSON object with a comma
+ * before each: partition, qos, downgraded_to, user_message, whichever there are. Nothing of no job
+ * (NULL). */
+void answer_write_job(const struct answer_job *job, struct strbuf *out);
+
 #endif

@@ -20,6 +20,7 @@ void hold_outcome_release(struct hold_outcome *outcome)
 {
     strbuf_release(&outcome->decision);
     strbuf_release(&outcome->detail);
+    strbuf_release(&outcome->job);
 }
 
 /* --- an attempt begins and ends --------------------------------------------------------------- */
@@ -29,6 +30,7 @@ static void clear_outcome(struct hold_outcome *outcome)
     *outcome = (struct hold_outcome){.fate = HOLD_REFUSED};
     strbuf_init(&outcome->decision);
     strbuf_init(&outcome->detail);
+    strbuf_init(&outcome->job);
 }
 
 static void placing_clear(struct placing *placing)

@@ -81,9 +81,9 @@ struct hold_outcome {
     enum hold_fate fate;
     struct hold_info hold; /* of HOLD_MADE, HOLD_REPEATED and HOLD_KEY_DIFFERS */
     enum decide_reason reason;
-    struct points available; /* before the request */
-    struct strbuf decision;  /* JSON of the decision; empty for HOLD_KEY_DIFFERS */
-    struct strbuf detail;    /* its sentence, without quotes */
+    struct points available;   /* before the request */
+    struct strbuf decision;    /* JSON of the decision; empty for HOLD_KEY_DIFFERS */
+    struct strbuf detail, job; /* its sentence, without quotes; answer_write_job's, if new */
 };
 
 void hold_outcome_release(struct hold_outcome *outcome);

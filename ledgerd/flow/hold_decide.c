@@ -227,7 +227,8 @@ static int write_outcome(struct placing *placing, struct asked *asked, struct de
     snprintf(id, sizeof id, "d_h%" PRId64, number);
     answer_write_json(&deciding->question, &deciding->answer, id, &outcome->decision);
     answer_write_detail(&deciding->question, &deciding->answer, &outcome->detail);
-    if (outcome->decision.failed || outcome->detail.failed) {
+    answer_write_job(deciding->question.job, &outcome->job);
+    if (outcome->decision.failed || outcome->detail.failed || outcome->job.failed) {
         return error_set(err, ERROR_INTERNAL, "out of memory");
     }
     outcome->reason = deciding->answer.decision.reason;

@@ -23,7 +23,7 @@
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-/* What the user of a Slurm job is to know, from the decision, which has it for good. */
+/* What the user of a Slurm job is to know, from a decision of which nothing else is at hand. */
 static const char *const job_members[] = {"partition", "qos", "downgraded_to", "user_message"};
 
 static void add_job_members(const char *decision, bool only_message, struct strbuf *out)
@@ -130,7 +130,9 @@ static void reply_hold(struct request *request, const struct hold_call *call, st
     reply_json(reply, outcome->fate == HOLD_MADE ? 201 : 200);
     strbuf_add_char(out, '{');
     hold_write_members(&outcome->hold, &engine_catalog_of(catalog)->zone, out);
-    if (check_asks_slurm(&call->ticket.request.check)) {
+    if (outcome->fate == HOLD_MADE) {
+        strbuf_add(out, outcome->job.data, outcome->job.length);
+    } else if (check_asks_slurm(&call->ticket.request.check)) {
         add_job_members(outcome->decision.data, false, out);
     }
     strbuf_add_string(out, ",\"decision\":");
@@ -176,7 +178,7 @@ void handle_hold_post(struct request *request, struct reply *reply)
     call->ticket = (struct hold_ticket){
         .done = ticket_done,
         .owner = request,
-        .outcome = {.decision = STRBUF_INIT, .detail = STRBUF_INIT}};
+        .outcome = {.decision = STRBUF_INIT, .detail = STRBUF_INIT, .job = STRBUF_INIT}};
     call->submitted = HOLD_TAKEN;
     call->body = body;
     if (hold_input_question(request, body, &call->shape, &call->ticket.request, &err) != 0) {

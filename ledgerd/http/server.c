@@ -359,8 +359,8 @@ static int start_daemon(struct server *server, struct server_listener *listener,
 
     listener->door.is_tls = has_tls;
     listener->daemon = MHD_start_daemon(
-        (has_threads ? MHD_USE_EPOLL_INTERNAL_THREAD : MHD_USE_EPOLL) | MHD_ALLOW_SUSPEND_RESUME |
-            (has_tls ? MHD_USE_TLS : 0),
+        (has_threads ? MHD_USE_EPOLL_INTERNAL_THREAD : MHD_USE_EPOLL | MHD_USE_TURBO) |
+            MHD_ALLOW_SUSPEND_RESUME | (has_tls ? MHD_USE_TLS : 0),
         0, NULL, NULL, handle_access, listener, MHD_OPTION_LISTEN_SOCKET, listener->descriptor,
         MHD_OPTION_NOTIFY_COMPLETED, handle_completed, listener, MHD_OPTION_UNESCAPE_CALLBACK,
         keep_escapes, NULL, MHD_OPTION_NOTIFY_CONNECTION, connections_notify, &listener->door,

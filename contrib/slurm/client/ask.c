@@ -7,8 +7,9 @@
 
 static void add_name(struct text *out, const char *name)
 {
-    text_printf(out, "%s\"%s\":", out->length > 0 && out->bytes[out->length - 1] != '{' ? "," : "",
-                name);
+    text_add(out, out->length > 0 && out->bytes[out->length - 1] != '{' ? ",\"" : "\"");
+    text_add(out, name);
+    text_add(out, "\":");
 }
 
 static void add_string(struct text *out, const char *name, const char *value)

@@ -2,7 +2,7 @@
  * It links against libc alone, so ledgerd's own clock is not at hand. */
 #include "ledger_client.h"
 
-#include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -16,14 +16,19 @@ int64_t ledger_monotonic_us(void)
 
 int ledger_key_make(char key[LEDGER_KEY_BYTES])
 {
+    static const char digits[] = "0123456789abcdef";
     unsigned char random[(LEDGER_KEY_BYTES - 4) / 2];
+    char *end = key;
 
     if (getrandom(random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random)) {
         return -1;
     }
-    snprintf(key, LEDGER_KEY_BYTES, "sl_");
+    memcpy(end, "sl_", 3);
+    end += 3;
     for (size_t i = 0; i < sizeof(random); i++) {
-        snprintf(key + 3 + 2 * i, LEDGER_KEY_BYTES - 3 - 2 * i, "%02x", (unsigned)random[i]);
+        *end++ = digits[random[i] >> 4];
+        *end++ = digits[random[i] & 0xf];
     }
+    *end = '\0';
     return 0;
 }

@@ -12,7 +12,9 @@ static bool skip_value(const char **at, int depth);
 
 static void skip_blanks(const char **at)
 {
-    *at += strspn(*at, " \t\r\n");
+    while (**at == ' ' || **at == '\t' || **at == '\r' || **at == '\n') {
+        *at += 1;
+    }
 }
 
 static bool eat(const char **at, char c)
@@ -145,10 +147,21 @@ static bool eat_escape(const char **at, unsigned *code)
     return true;
 }
 
+/* Most of an answer is not wanted, and plain. */
+static void skip_plain(const char **at)
+{
+    while (**at >= ' ' && **at <= '~' && **at != '"' && **at != '\\') {
+        *at += 1;
+    }
+}
+
 static bool read_string(const char **at, struct text *out)
 {
     if (!eat(at, '"')) {
         return false;
+    }
+    if (out == NULL) {
+        skip_plain(at);
     }
     while (!eat(at, '"')) {
         size_t length = utf8_length(*at);

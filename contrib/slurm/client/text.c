@@ -82,13 +82,27 @@ static void add_escaped(struct text *text, unsigned char c)
     }
 }
 
+/* How many bytes from here on stand for themselves. */
+static size_t count_plain(const char *string)
+{
+    const char *end = string;
+
+    while (*end >= ' ' && *end <= '~' && *end != '"' && *end != '\\') {
+        end++;
+    }
+    return (size_t)(end - string);
+}
+
 void text_add_json(struct text *text, const char *string)
 {
     text_add(text, "\"");
     while (*string != '\0' && !text->failed) {
-        size_t length = utf8_length(string);
+        size_t plain = count_plain(string);
+        size_t length = plain > 0 ? plain : utf8_length(string);
 
-        if (length == 1) {
+        if (plain > 0) {
+            text_add_bytes(text, string, plain);
+        } else if (length == 1) {
             add_escaped(text, (unsigned char)*string);
         } else if (length == 0) {
             text_add(text, "\xef\xbf\xbd");
