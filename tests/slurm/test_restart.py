@@ -109,7 +109,7 @@ class Restarts(RealJobs):
         site.wait_round()
         cluster.kill_daemon("slurmctld")
         lt.eventually(lambda: "failing_seconds{source=\"slurm:sdli\"}" in site.ledgerd.get("/metrics").text, SLOW)
-        self.assertIn(len(site.holds()), (3, 4))  # the short one's record may have come
+        self.assertGreaterEqual(len(site.holds()), 3)  # the short one's record may have come
         cluster.start_daemon("slurmctld")
         site.wait_round()
         self.assertEqual(cluster.state(runs), "RUNNING")
@@ -149,14 +149,14 @@ class Restarts(RealJobs):
 
     def test_numbers_that_are_used_again_are_other_jobs(self):
         seen = []
-        while not seen or (min(seen) == seen[0] and len(seen) < LAST - FIRST + 10):
+        while seen == sorted(seen) and len(seen) < LAST - FIRST + 10:
             batch = []
             for _ in range(10):
                 batch.append(self.submit("alice", "-A", "ml", "-t", "60", script="true"))
                 self.assert_held(batch[-1], "ml", cpu_price(1, Fraction(1000, 1024), 3600))
             lt.eventually(lambda batch=batch: not cluster.run("squeue", "-h", "-j", ",".join(map(str, batch))).stdout, SLOW)
             seen += batch
-        self.assertLess(min(seen), seen[0], "numbers begin again")
+        self.assertNotEqual(seen, sorted(seen), "numbers begin again")
         self.assertLessEqual(max(seen), LAST)
         cluster.wait_recorded(self.jobs)
         lt.eventually(lambda: not site.holds(), UNSEEN)  # sbatch tries again where no number is free: a hold for nothing
