@@ -316,14 +316,14 @@ static const char *store_duration(const struct setting *setting, const char *val
 static const char *store_mode(struct conf_source *source, bool is_slurm, const char *value)
 {
     static const struct {
-        bool is_slurm;
         const char *name;
         enum conf_pull mode;
+        bool is_slurm;
     } modes[] = {
-        {true, "sacct", CONF_PULL_SACCT},
-        {true, "slurmrestd", CONF_PULL_SLURMRESTD},
-        {false, "file", CONF_PULL_FILE},
-        {false, "http", CONF_PULL_HTTP},
+        {"sacct", CONF_PULL_SACCT, true},
+        {"slurmrestd", CONF_PULL_SLURMRESTD, true},
+        {"file", CONF_PULL_FILE, false},
+        {"http", CONF_PULL_HTTP, false},
     };
 
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
