@@ -254,16 +254,25 @@ static void tell_unstarted(struct importer *importer, const struct slurm_job *jo
     }
 }
 
-/* A job that was cancelled while it waited has been told with the time of that as its start: but
- * it was never given anything. */
+/* Whether no node is known to have been given: said so, or not asked for of a job of no time at
+ * all. */
+static bool has_no_nodes(const struct slurm_job *job)
+{
+    return slurm_text_is(job->nodes, "None assigned") ||
+           (job->nodes.length == 0 && job->elapsed_seconds.given &&
+            job->elapsed_seconds.value == 0 && job->start.given == SLURM_GIVEN &&
+            job->end.given == SLURM_GIVEN && job->start.at.us == job->end.at.us);
+}
+
+/* A job that was cancelled while it waited, or that no node could take, has been told with the time
+ * of that as its start: but it was never given anything. */
 static bool has_started(const struct slurm_job *job)
 {
     if (job->elapsed_seconds.given && job->elapsed_seconds.value > 0) {
         return true;
     }
     return job->start.given != SLURM_UNKNOWN &&
-           !(job->phase == SLURM_ENDED && job->alloc_tres.length == 0 &&
-             slurm_text_is(job->nodes, "None assigned"));
+           !(job->phase == SLURM_ENDED && job->alloc_tres.length == 0 && has_no_nodes(job));
 }
 
 /* Rows that are no usage: true, and the item given as skipped. */

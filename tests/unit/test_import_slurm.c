@@ -242,6 +242,10 @@ static void columns_that_are_missing_are_made_up_for_by_others_or_not_at_all(voi
         {"an empty AllocTRES is not made up for",
          "JobIDRaw|State|Submit|Start|End|AllocCPUS|AllocTRES\n7|COMPLETED|1000|1100|1200|8|\n",
          "R 7@1000 1100..1200 o=completed"},
+        {"nothing was allocated, and nodes were not asked for",
+         "JobIDRaw|State|Submit|Start|End|ElapsedRaw|AllocTRES\n7|FAILED|1000|1000|1000|0|\n8|"
+         "COMPLETED|1000|1000|1032|0|\n",
+         "S not_started\nR 8@1000 1000..1032 o=completed e=0"},
         {"no header", "7|7|COMPLETED|1000\n",
          "! the first line is no header of sacct -P: it must name the columns JobIDRaw (or JobID) "
          "and State, and is '7|7|COMPLETED|1000'"},
