@@ -38,6 +38,7 @@ struct workers {
     struct queue group;      /* of a ROUTE_GROUP: for one worker at a time */
     pthread_cond_t gathered; /* somebody joined the group */
     bool group_taken;        /* by a worker, who answers it */
+    bool group_was_last;     /* groups and other requests take turns: neither keeps out the other */
     unsigned group_expected; /* how many may come to the next one */
     int64_t group_linger_us;
     bool stop;
@@ -118,10 +119,14 @@ static struct request *take_work(struct workers *workers)
         while (!has_work(workers) && !workers->stop) {
             pthread_cond_wait(&workers->condition, &workers->mutex);
         }
-        if (workers->queue.first != NULL) {
-            request = queue_take(&workers->queue);
-        } else if (workers->group.first != NULL && !workers->group_taken) {
+        bool has_group = workers->group.first != NULL && !workers->group_taken;
+
+        if (has_group && (workers->queue.first == NULL || !workers->group_was_last)) {
+            workers->group_was_last = true;
             request = take_group(workers);
+        } else if (workers->queue.first != NULL) {
+            workers->group_was_last = false;
+            request = queue_take(&workers->queue);
         } else {
             break;
         }
